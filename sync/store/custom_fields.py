@@ -1,0 +1,64 @@
+"""Field definitions as they are stored, and taking a custom field that is gone out of the rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, update
+
+from sync.pipedrive.entities import Entity
+from sync.store.schema import TABLES, accounts
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDefinition:
+    """One field of an entity."""
+
+    field_code: str
+    field_name: str
+    field_type: str
+    options: Any
+    is_custom: bool
+
+
+def load_definitions(connection: Connection, company_id: int, singular: str) -> Sequence[StoredDefinition]:
+    """The definitions of an entity's fields."""
+    fields = TABLES["fields"]
+    found = connection.execute(
+        select(fields)
+        .where(
+            fields.c.company_id == company_id,
+            fields.c.entity == singular,
+            fields.c.deleted_at.is_(None),
+        )
+        .order_by(fields.c.field_code)
+    )
+    return [
+        StoredDefinition(
+            row.field_code,
+            row.field_name or row.field_code,
+            row.field_type or "",
+            row.options,
+            bool(row.is_custom_field),
+        )
+        for row in found
+    ]
+
+
+def remove_custom_field(connection: Connection, company_id: int, entity: Entity, code: str) -> None:
+    """Take a custom field out of every row of an entity, and of the accounts where it is the organizations'."""
+    tables = [TABLES[entity.name], accounts] if entity.singular == "organization" else [TABLES[entity.name]]
+    for table in tables:
+        _remove(connection, company_id, table, code)
+
+
+def _remove(connection: Connection, company_id: int, table: Table, code: str) -> None:
+    document = table.c.custom_fields
+    if connection.dialect.name == "postgresql":
+        present: ColumnElement[bool] = document.op("?")(code)
+        without: ColumnElement[Any] = document.op("-")(literal(code))
+    else:
+        path = f'$."{code}"'
+        present = func.json_type(document, path).is_not(None)
+        without = func.json_remove(document, path)
+    connection.execute(update(table).where(table.c.company_id == company_id, present).values(custom_fields=without))

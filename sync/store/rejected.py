@@ -1,0 +1,57 @@
+"""Records that no row could hold: kept with their reason until they change into something that fits."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select
+
+from sync.store.dialect import put
+from sync.store.schema import rejected_records
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A record set aside: what it is, why, and how it came."""
+
+    entity: str
+    record_id: str
+    reason: str
+    record: Any
+
+
+def save_rejections(
+    connection: Connection, company_id: int, rejections: Sequence[Rejection], *, rejected_at: datetime
+) -> None:
+    """Set records aside; a record that was already aside gets its newest reason and payload."""
+    for rejection in rejections:
+        values = {
+            "reason": rejection.reason,
+            "payload": json.dumps(rejection.record, default=str),  # ASCII: any database can hold it
+            "rejected_at": rejected_at,
+        }
+        keys = {"company_id": company_id, "entity": rejection.entity, "record_id": rejection.record_id}
+        put(connection, rejected_records, keys, values)
+
+
+def forget_rejections(connection: Connection, company_id: int, entity: str, record_ids: Collection[str]) -> None:
+    """These records fit now."""
+    connection.execute(
+        delete(rejected_records).where(
+            rejected_records.c.company_id == company_id,
+            rejected_records.c.entity == entity,
+            rejected_records.c.record_id.in_(record_ids),
+        )
+    )
+
+
+def count_rejections(connection: Connection, company_id: int) -> dict[str, int]:
+    """How many records are set aside, by entity."""
+    rows = connection.execute(
+        select(rejected_records.c.entity, func.count().label("number"))
+        .where(rejected_records.c.company_id == company_id)
+        .group_by(rejected_records.c.entity)
+    )
+    return {row.entity: row.number for row in rows}

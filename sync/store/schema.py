@@ -1,0 +1,209 @@
+"""Every table, as SQLAlchemy sees it: one per mirrored entity, made from the table of entities, and our own.
+
+`company_id` leads every primary key, so that many companies can share a database. Migrations repeat this schema in
+their own frozen words; a test holds the two together. No queries in here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    false,
+    text,
+)
+from sqlalchemy.schema import SchemaItem
+
+from sync.pipedrive.entities import ENTITIES, Entity, Kind
+from sync.store.types import Day, Integer, Json, Number, Timestamp
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_TYPES: Mapping[Kind, Any] = MappingProxyType(
+    {
+        Kind.INTEGER: Integer(),
+        Kind.TEXT: Text(),
+        Kind.BOOLEAN: Boolean(),
+        Kind.NUMBER: Number(),
+        Kind.TIMESTAMP: Timestamp(),
+        Kind.DATE: Day(),
+        Kind.JSON: Json,
+    }
+)
+
+_MOMENT = Timestamp(digits=6)
+
+# The account builder and the pages look records up by what they hang on.
+_LINKS = ("org_id", "deal_id")
+
+
+_KEY: Mapping[str, Any] = MappingProxyType({"primary_key": True, "autoincrement": False})
+
+
+def _company_id() -> Column[Any]:
+    return Column("company_id", Integer(), ForeignKey("companies.company_id"), **_KEY)
+
+
+def _mirror_table(entity: Entity) -> Table:
+    columns: list[SchemaItem] = [
+        Column(column.name, _TYPES[column.kind], **(_KEY if column.name in entity.key else {}))
+        for column in entity.columns
+    ]
+    if entity.has_custom_fields:
+        columns.append(Column("custom_fields", Json))
+    columns += [
+        Column("extra", Json),
+        Column("synced_at", _MOMENT, nullable=False),
+        Column("deleted_at", Timestamp()),
+    ]
+    table = Table(entity.name, metadata, _company_id(), *columns)
+    for link in _LINKS:
+        if link in table.c:
+            Index(None, table.c.company_id, table.c[link])
+    return table
+
+
+companies = Table(
+    "companies",
+    metadata,
+    Column("company_id", Integer(), **_KEY),
+    Column("name", Text()),
+    Column("domain", Text()),
+    Column("user_id", Integer()),  # whose token reads this company
+    Column("currency", Text()),  # what accounts are valued in
+    Column("accounts_basis", Text()),  # what the accounts were last wholly built from: currency and rates
+    Column("views_basis", Text()),  # the field definitions the views were made from
+    Column("synced_at", _MOMENT, nullable=False),
+)
+
+TABLES: Mapping[str, Table] = MappingProxyType({entity.name: _mirror_table(entity) for entity in ENTITIES})
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _company_id(),
+    Column("organization_id", Integer(), **_KEY),
+    Column("status", Text(), nullable=False),
+    Column("name", Text()),
+    Column("owner_id", Integer()),
+    Column("address", Json),
+    Column("label_ids", Json),
+    Column("visible_to", Integer()),
+    Column("website", Text()),
+    Column("linkedin", Text()),
+    Column("industry", Integer()),
+    Column("annual_revenue", Number()),
+    Column("employee_count", Integer()),
+    Column("custom_fields", Json),
+    Column("fields", Json),
+    Column("won_deals_count", Integer(), nullable=False),
+    Column("open_deals_count", Integer(), nullable=False),
+    Column("won_value", Number()),
+    Column("currency", Text()),
+    Column("first_won_time", Timestamp()),
+    Column("last_won_time", Timestamp()),
+    Column("next_activity_id", Integer()),
+    Column("next_activity_due_date", Day()),
+    Column("last_activity_time", Timestamp()),
+    Column("created_by_deal_id", Integer()),
+    Column("created_at", Timestamp(), nullable=False),
+    Column("updated_at", _MOMENT, nullable=False),
+    ForeignKeyConstraint(["company_id", "organization_id"], ["organizations.company_id", "organizations.id"]),
+)
+Index(None, accounts.c.company_id, accounts.c.next_activity_due_date)
+Index(None, accounts.c.company_id, accounts.c.won_value)
+
+account_won_values = Table(
+    "account_won_values",
+    metadata,
+    Column("company_id", Integer(), **_KEY),
+    Column("organization_id", Integer(), **_KEY),
+    Column("currency", Text(), primary_key=True),
+    Column("value", Number(), nullable=False),
+    Column("deals_count", Integer(), nullable=False),
+    ForeignKeyConstraint(
+        ["company_id", "organization_id"],
+        ["accounts.company_id", "accounts.organization_id"],
+        ondelete="CASCADE",
+    ),
+)
+
+# How far each list of the API has been read; one row per listing.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _company_id(),
+    Column("listing", Text(), primary_key=True),
+    Column("backfill_position", Json),  # where the next page starts
+    Column("backfill_last_id", Integer()),
+    Column("backfill_started_at", Timestamp()),  # by Pipedrive's clock
+    Column("backfill_completed_at", _MOMENT),
+    Column("backfill_rows", Integer(), nullable=False, server_default=text("0")),
+    Column("high_water_mark", Timestamp()),  # the latest update_time that was committed
+    Column("mark_set_at", _MOMENT),  # when it was, by our clock
+    Column("mark_settled", Boolean(), nullable=False, server_default=false()),  # nothing older can show up any more
+    Column("last_run_at", _MOMENT),
+    Column("sweep_position", Json),
+    Column("sweep_last_id", Integer()),  # ids up to here are enumerated in the present round
+    Column("sweep_rows", Integer(), nullable=False, server_default=text("0")),
+    Column("sweep_started_at", _MOMENT),
+    Column("sweep_completed_at", _MOMENT),
+    Column("sweep_slice_at", _MOMENT),
+    Column("held_deletions", Integer()),  # what the brake kept from being marked deleted
+)
+
+# Rows that the present sweep round did not see; asked for by id before anything is marked deleted.
+sweep_candidates = Table(
+    "sweep_candidates",
+    metadata,
+    _company_id(),
+    Column("listing", Text(), primary_key=True),
+    Column("id", Integer(), **_KEY),
+)
+
+rejected_records = Table(
+    "rejected_records",
+    metadata,
+    _company_id(),
+    Column("entity", Text(), primary_key=True),
+    Column("record_id", Text(), primary_key=True),
+    Column("reason", Text(), nullable=False),
+    Column("payload", Text()),  # the record as JSON in ASCII, so that any database can hold it
+    Column("rejected_at", _MOMENT, nullable=False),
+)
+
+token_usage = Table(
+    "token_usage",
+    metadata,
+    _company_id(),
+    Column("day", Day(), primary_key=True),
+    Column("purpose", Text(), primary_key=True),
+    Column("tokens", Integer(), nullable=False),
+)
+
+# What the headers said of the company's day, so that a restart does not forget it.
+token_budgets = Table(
+    "token_budgets",
+    metadata,
+    _company_id(),
+    Column("day", Day(), nullable=False),
+    Column("daily_limit", Integer()),
+    Column("tokens_left", Integer()),
+    Column("resets_at", _MOMENT),
+    Column("spent_until", _MOMENT),
+    Column("seen_at", _MOMENT),
+)
