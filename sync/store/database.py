@@ -21,6 +21,7 @@ from sync.store.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, 
 from sync.store.exact import register_exact_functions
 
 BUSY_TIMEOUT = 30.0  # seconds that SQLite waits for another process's transaction
+_NO_ROOM = ("disk is full", "disk I/O error", "No space left")
 _REMEDY = "Check DATABASE_URL, and that the database server is running and lets this user in."
 
 
@@ -77,11 +78,13 @@ def _parsed(address: str) -> URL:
         if url.drivername in ("postgres", "postgresql"):
             url = url.set(drivername="postgresql+psycopg")
         url.get_dialect()
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError):  # whose words may hold the password
         raise DatabaseUnreachable(
             "DATABASE_URL is not an address of a database.",
             "It looks like sqlite:////path/to/file.db or postgresql://user:password@host/name.",
-        ) from error
+        ) from None
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise DatabaseUnreachable("DATABASE_URL names no file.", "It looks like sqlite:////path/to/file.db.")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise DatabaseUnreachable(f"DATABASE_URL names {url.get_backend_name()}.", "Use SQLite or PostgreSQL.")
     return url
@@ -152,6 +155,8 @@ def _failures_as_errors(name: str) -> Iterator[None]:
     except (OperationalError, sqlite3.Error) as error:
         raise _operational(name, words_of(error)) from None
     except DBAPIError as error:
+        if type(error.orig) is sqlite3.DatabaseError:  # the file is no database, or a damaged one
+            raise _operational(name, words_of(error)) from None
         raise DatabaseError(f"The database refused a statement: {words_of(error)}.", "Please report this.") from error
 
 
@@ -161,7 +166,7 @@ def _operational(name: str, words: str) -> DatabaseError:
             f"The database {name} has been in use by another process for {BUSY_TIMEOUT:.0f} s.",
             "End that process, or its transaction, and try again.",
         )
-    if "disk" in words or "No space left" in words:
+    if any(sign in words for sign in _NO_ROOM):
         return DatabaseError(
             f"The database {name} can't be written: {words}.",
             "Make room on its disk and run the same command again: nothing committed is lost.",

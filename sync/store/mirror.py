@@ -17,7 +17,7 @@ from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.records import Key, Row
 from sync.store.dialect import insert_into, key_names
 from sync.store.errors import words_of
-from sync.store.schema import TABLES
+from sync.store.schema import TABLES, accounts
 
 
 def upsert(
@@ -38,12 +38,20 @@ def upsert(
 
 
 def _by_columns(entity: Entity, rows: Sequence[Row]) -> Mapping[frozenset[str], list[Row]]:
-    """Rows that carry the same columns together; of several with one key, the last."""
-    unique = {tuple(row[name] for name in entity.key): row for row in rows}
+    """Rows that carry the same columns together; of several with one key, the newest, and of equals the last."""
+    unique: dict[Key, Row] = {}
+    for row in rows:
+        key = tuple(row[name] for name in entity.key)
+        if key not in unique or _changed_at(row) >= _changed_at(unique[key]):
+            unique[key] = row
     groups: dict[frozenset[str], list[Row]] = {}
     for row in unique.values():
         groups.setdefault(frozenset(row), []).append(row)
     return groups
+
+
+def _changed_at(row: Row) -> str:
+    return row.get("update_time") or row.get("add_time") or ""
 
 
 def _execute(
@@ -99,12 +107,6 @@ def fetch_rows(
     table = TABLES[entity.name]
     found = connection.execute(select(table).where(table.c.company_id == company_id, table.c.id.in_(ids)))
     return [row._asdict() for row in found]
-
-
-def known_ids(connection: Connection, company_id: int, entity: Entity, ids: Collection[int]) -> set[int]:
-    """Those of the ids that the mirror holds, deleted or not."""
-    table = TABLES[entity.name]
-    return set(connection.scalars(select(table.c.id).where(table.c.company_id == company_id, table.c.id.in_(ids))))
 
 
 def count_rows(connection: Connection, company_id: int, entity: Entity, shows: Mapping[str, bool] | None = None) -> int:
@@ -188,6 +190,18 @@ def ids_of_organizations(
             select(table.c.id).where(*_live(table, company_id, None), table.c.org_id.in_(some))
         )
     }
+
+
+def founding_deals(connection: Connection, company_id: int, organizations: Collection[int]) -> dict[int, set[int]]:
+    """The deal through which the account of each of these organizations came into being."""
+    found = connection.execute(
+        select(accounts.c.organization_id, accounts.c.created_by_deal_id).where(
+            accounts.c.company_id == company_id,
+            accounts.c.organization_id.in_(organizations),
+            accounts.c.created_by_deal_id.is_not(None),
+        )
+    )
+    return {organization: {deal} for organization, deal in found}
 
 
 def organizations_of_deals(connection: Connection, company_id: int, deals: Collection[int]) -> set[int]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sync.store.database import Database
 from sync.store.errors import DatabaseError, DatabaseTooNew, words_of
+from sync.store.views import drop_views
 
 _LOCK = 7_063_905_110_316_244_401  # any number no other program uses for an advisory lock
 
@@ -34,6 +35,7 @@ def upgrade(database: Database) -> list[str]:
     with _exclusively(database) as connection:
         missing = _missing(script, connection)  # another process may have been quicker
         if missing:
+            drop_views(connection)
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")

@@ -26,7 +26,7 @@ _KINDS: dict[str, Any] = {
     "json": Json,
 }
 
-_NOTHING = {"integer": sa.text("0"), "boolean": sa.false()}
+_NOTHING: dict[str, Any] = {"integer": sa.text("0"), "boolean": sa.false()}
 
 # Per table: its primary key, and its columns in order, by kind; `!` marks those that can't be null, `=0` those that are
 # nothing by default.

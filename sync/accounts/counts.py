@@ -1,0 +1,17 @@
+"""How many accounts there are."""
+
+from sqlalchemy import Connection, func, select
+
+from sync.store.schema import accounts
+
+STATUSES = ("active", "former")
+
+
+def count_accounts(connection: Connection, company_id: int) -> dict[str, int]:
+    """How many accounts a company has, by status."""
+    found = connection.execute(
+        select(accounts.c.status, func.count().label("number"))
+        .where(accounts.c.company_id == company_id)
+        .group_by(accounts.c.status)
+    )
+    return dict.fromkeys(STATUSES, 0) | {row.status: row.number for row in found}

@@ -1,0 +1,109 @@
+"""Taking read records into the mirror, in the caller's transaction: the one way in, whoever read them.
+
+Privacy first, then translation, the upsert, what could not be stored, and the accounts of the organizations that the
+change bears on. Reading, and how far was read, is the caller's.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from sync.accounts.builder import build_accounts
+from sync.accounts.touched import touched_organizations
+from sync.mirror.company import Mirror
+from sync.pipedrive.entities import Entity, Listing
+from sync.pipedrive.listing import Page
+from sync.pipedrive.records import Key, Record, Row, Unstorable, key_of, to_row
+from sync.store.mirror import mark_deleted, upsert
+from sync.store.rejected import Rejection, forget_rejections, save_rejections
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of some records."""
+
+    read: int = 0
+    changed: int = 0
+    deleted: int = 0
+    rejected: int = 0
+
+    def __add__(self, other: "Ingested") -> "Ingested":
+        return Ingested(
+            self.read + other.read,
+            self.changed + other.changed,
+            self.deleted + other.deleted,
+            self.rejected + other.rejected,
+        )
+
+
+def ingest(
+    connection: Connection, mirror: Mirror, entity: Entity, listing: Listing, page: Page, *, build: bool = True
+) -> Ingested:
+    """Store a page's records. `build` keeps the accounts in step; without it they are built later, all at once."""
+    company_id = mirror.company_id
+    records, rejections = _sort_out(mirror, entity, listing, page)
+    before = touched_organizations(connection, company_id, entity, list(records)) if build else set()
+    rows = [row for _, row in records.values()]
+    changed, refused = upsert(connection, company_id, entity, rows, read_at=page.began_at)
+    for row, reason in refused:
+        record, _ = records.pop(key_of(entity, row))
+        rejections.append(_rejection(entity, record, reason))
+    forget_rejections(connection, company_id, entity.name, [_text(key) for key in records])
+    save_rejections(connection, company_id, rejections, rejected_at=mirror.clock.now())
+    if build and changed:
+        rebuild_accounts(connection, mirror, before | touched_organizations(connection, company_id, entity, changed))
+    return Ingested(read=len(page.records), changed=len(changed), rejected=len(rejections))
+
+
+def delete(
+    connection: Connection, mirror: Mirror, entity: Entity, keys: Collection[Key], *, read_at: datetime
+) -> Ingested:
+    """Mark records as deleted that Pipedrive did not know any more at a moment, and keep the accounts in step."""
+    touched = touched_organizations(connection, mirror.company_id, entity, keys)
+    marked = mark_deleted(connection, mirror.company_id, entity, keys, read_at=read_at)
+    if marked:
+        rebuild_accounts(connection, mirror, touched)
+    return Ingested(deleted=len(marked))
+
+
+def rebuild_accounts(connection: Connection, mirror: Mirror, organizations: Collection[int] | None) -> int:
+    """Build the accounts of some organizations, or of all; how many changed."""
+    return build_accounts(
+        connection, mirror.company_id, mirror.valuation, organizations=organizations, now=mirror.clock.now()
+    )
+
+
+def ids_of(page: Page) -> set[int]:
+    """The ids of a page's records, as far as they have one."""
+    return {record["id"] for record in page.records if isinstance(record, dict) and type(record.get("id")) is int}
+
+
+def _sort_out(
+    mirror: Mirror, entity: Entity, listing: Listing, page: Page
+) -> tuple[dict[Key, tuple[Record, Row]], list[Rejection]]:
+    """The records as they may be stored with their rows, by key, and those that no row can hold."""
+    records: dict[Key, tuple[Record, Row]] = {}
+    rejections: list[Rejection] = []
+    for place, original in enumerate(page.records):
+        if not isinstance(original, dict):
+            rejections.append(Rejection(entity.name, f"{listing.name} #{place}", "it is not an object", original))
+            continue
+        record = mirror.privacy.apply(entity, {**original, **listing.constants})
+        try:
+            row = to_row(entity, record)
+            records[key_of(entity, row)] = (record, row)
+        except Unstorable as error:
+            rejections.append(_rejection(entity, record, str(error)))
+    return records, rejections
+
+
+def _rejection(entity: Entity, record: Record, reason: str) -> Rejection:
+    return Rejection(entity.name, _text(tuple(record.get(name) for name in entity.key)), reason, record)
+
+
+def _text(key: tuple[Any, ...]) -> str:
+    """A key as the text that `rejected_records` knows it by; what can't be encoded is escaped."""
+    return "/".join(map(str, key)).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:200]

@@ -1,0 +1,73 @@
+"""A simulated Pipedrive and a mirror of it, both on one manual clock."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from sync.clock import ManualClock
+from sync.mirror.backfill import copy, survey, unfinished
+from sync.mirror.company import Mirror, open_mirror
+from sync.mirror.progress import Silent
+from sync.mirror.reference import read_reference
+from sync.mirror.refusals import Refusals
+from sync.pipedrive.connect import connect, token_budget
+from sync.pipedrive.entities import ENTITIES
+from sync.sandbox import Proportions, Sandbox, generate
+from sync.settings import load_settings
+from sync.store.database import Database
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+OpenMirror = Callable[..., Mirror]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def sandbox(clock: ManualClock) -> Iterator[Sandbox]:
+    """A small company at a simulated Pipedrive."""
+    company = generate(7, clock=clock, organizations=30, proportions=Proportions(deals=2, activities=3, persons=1))
+    with Sandbox(company, clock=clock, burst=None) as running:
+        yield running
+
+
+@pytest.fixture
+def open_here(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterator[OpenMirror]:
+    """Opens the mirror as a new run of the program would; settings as in the environment."""
+    clients = []
+
+    def open_with(token: str | None = None, **environment: str) -> Mirror:
+        settings = load_settings(
+            {"PIPEDRIVE_BASE_URL": sandbox.url, "PIPEDRIVE_API_TOKEN": token or sandbox.token, **environment}
+        )
+        budget = token_budget(settings)
+        client = connect(settings, clock, budget)
+        clients.append(client)
+        return open_mirror(client, database, clock, settings, budget)
+
+    yield open_with
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def mirror(open_here: OpenMirror) -> Mirror:
+    """A mirror that holds nothing yet."""
+    return open_here()
+
+
+@pytest.fixture
+def filled(mirror: Mirror) -> Mirror:
+    """A mirror after its backfill."""
+    return fill(mirror)
+
+
+def fill(mirror: Mirror) -> Mirror:
+    """Copy everything, as `backfill` does."""
+    mirror, _ = read_reference(mirror, Refusals(), only_due=False)
+    copy(mirror, survey(mirror, unfinished(mirror, ENTITIES)), Silent())
+    return mirror
