@@ -1,0 +1,226 @@
+"""`accounts`: the accounts in a terminal and for other programs. Reads the database only, beside a running sync too."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync.accounts.details import Details, load_details
+from sync.accounts.queries import (
+    Listed,
+    Named,
+    Names,
+    Sort,
+    Status,
+    Wanted,
+    accounts_built,
+    find_accounts,
+    find_organizations,
+    find_users,
+    list_accounts,
+    load_names,
+)
+from sync.cli.account_page import document, print_page
+from sync.cli.company import Company, NothingMirrored, choose_company
+from sync.cli.exporting import Format, export
+from sync.cli.formats import activity, day, money, one_line
+from sync.cli.output import Json, print_json, print_table, reader_may_leave
+from sync.cli.runtime import migrated_database, start
+from sync.errors import SyncError
+from sync.store.database import Database
+
+app = typer.Typer(help="The accounts: organizations with at least one won deal.", no_args_is_help=True)
+
+_MOST_ROWS = 500
+_SHOWN_MATCHES = 10
+_COLUMNS = (
+    "id",
+    "name",
+    "owner",
+    "won value",
+    "won",
+    "open",
+    "customer since",
+    "last won",
+    "next activity",
+    "last activity",
+)
+
+_ACTIVE = Wanted()
+
+StatusOption = Annotated[Status, typer.Option("--status", help="Which accounts.")]
+
+
+class NotFound(SyncError):
+    """No account, organization or user fits what was given."""
+
+
+class Ambiguous(SyncError):
+    """Several fit what was given."""
+
+
+@app.command("list")
+def list_command(
+    status: StatusOption = Status.ACTIVE,
+    owner: Annotated[str | None, typer.Option(help="Only those of this user, by name or id.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
+    sort: Annotated[Sort, typer.Option(help="The order: highest amounts and counts first, latest times first.")] = (
+        Sort.WON_VALUE
+    ),
+    limit: Annotated[
+        int | None, typer.Option(min=1, help=f"At most so many; default: {_MOST_ROWS} in a table, all with --json.")
+    ] = None,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """List accounts with what they are worth and what is next."""
+    with migrated_database(start()) as database, reader_may_leave():
+        company_id = _company_with_accounts(database, company)
+        wanted = Wanted(status, _owner(database, company_id, owner), search)
+        most = limit if limit or json else _MOST_ROWS
+        print_list(database, company_id, wanted=wanted, sort=sort, limit=most, json=json)
+
+
+@app.command("show")
+def show_command(
+    account: Annotated[str, typer.Argument(metavar="ORGANIZATION", help="Its id, or its name or a part of it.")],
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Show everything known of one account."""
+    with migrated_database(start()) as database, reader_may_leave():
+        company_id = _company_with_accounts(database, company)
+        found = _details(database, company_id, account)
+        if json:
+            print_json(document(found))
+        else:
+            print_page(found)
+
+
+@app.command("export")
+def export_command(
+    form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.CSV,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file, written whole or not at all; default: printed.")
+    ] = None,
+    status: StatusOption = Status.ALL,
+    company: Company = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Write all accounts out, however many: as CSV, JSON Lines, or one JSON list."""
+    with migrated_database(start()) as database:
+        company_id = _company_with_accounts(database, company)
+        written = export(database, company_id, status, Format.JSON if json else form, output)
+    if output is not None:
+        typer.echo(f"Wrote {written:,} accounts to {output}.", err=True)
+
+
+def print_list(
+    database: Database,
+    company_id: int,
+    *,
+    wanted: Wanted = _ACTIVE,
+    sort: Sort = Sort.WON_VALUE,
+    limit: int | None = None,
+    json: bool = False,
+) -> None:
+    """Print the accounts that are wanted, as a table with one line that counts them, or as a JSON list."""
+    with database.reading() as connection:
+        rows, total = list_accounts(connection, company_id, wanted, sort=sort, limit=limit)
+        names = load_names(connection, company_id)
+    if json:
+        print_json([asdict(row) for row in rows])
+        return
+    if rows:
+        print_table("", _COLUMNS, (_cells(row, names) for row in rows), right=("id", "won value", "won", "open"))
+    kind = "" if wanted.status is Status.ALL else f"{wanted.status} "
+    more = "" if len(rows) == total else " --limit shows more, `accounts export` all."
+    typer.echo(f"{len(rows):,} of {total:,} {kind}accounts{_filters(wanted)}.{more}")
+
+
+def _cells(row: Listed, names: Names) -> tuple[object, ...]:
+    next_activity = activity(
+        names.activity_types.get(row.next_activity_type or "", row.next_activity_type),
+        row.next_activity_subject,
+        row.next_activity_due_date,
+        row.next_activity_due_time,
+    )
+    return (
+        str(row.organization_id),
+        one_line(row.name),
+        _person(row.owner_id, row.owner_name),
+        money(row.won_value, row.currency, names.decimals) or "rate missing",
+        row.won_deals_count,
+        row.open_deals_count,
+        day(row.created_at),
+        day(row.last_won_time),
+        next_activity,
+        day(row.last_activity_time),
+    )
+
+
+def _person(user_id: int | None, name: str | None) -> str:
+    return one_line(name if name is not None or user_id is None else str(user_id))
+
+
+def _filters(wanted: Wanted) -> str:
+    parts = [" of this owner" if wanted.owner_id is not None else ""]
+    parts.append(f" with “{one_line(wanted.search)}” in the name" if wanted.search is not None else "")
+    return "".join(parts)
+
+
+def _company_with_accounts(database: Database, wanted: int | None) -> int:
+    """The id of the company that is meant. Raises `NothingMirrored` while its accounts were never built."""
+    company_id: int = choose_company(database, wanted)["company_id"]
+    with database.reading() as connection:
+        if not accounts_built(connection, company_id):
+            raise NothingMirrored(
+                "The first copy from Pipedrive is not complete; the accounts are built at its end.",
+                "Run `pipedrive-sync backfill`, which goes on where it stopped, or look at `pipedrive-sync status`.",
+            )
+    return company_id
+
+
+def _owner(database: Database, company_id: int, text: str | None) -> int | None:
+    if text is None:
+        return None
+    with database.reading() as connection:
+        users = find_users(connection, company_id, text)
+    if not users:
+        raise NotFound(f"There is no user {one_line(text)!r}.", "Give the name, a part of it, or the id.")
+    return _only(users, text, "users").id
+
+
+def _details(database: Database, company_id: int, text: str) -> Details:
+    with database.reading() as connection:
+        matches = find_accounts(connection, company_id, text)
+        if not matches:
+            raise _no_account(find_organizations(connection, company_id, text), text)
+        found = load_details(connection, company_id, _only(matches, text, "accounts").id)
+    if found is None:  # gone between two questions, which takes another program that erases accounts
+        raise NotFound(f"There is no account {one_line(text)!r} any more.")
+    return found
+
+
+def _only(matches: Sequence[Named], text: str, what: str) -> Named:
+    if len(matches) == 1:
+        return matches[0]
+    listed = "; ".join(f"{one.id} {one_line(one.name)}" for one in matches[:_SHOWN_MATCHES])
+    more = f"; and {len(matches) - _SHOWN_MATCHES:,} more" if len(matches) > _SHOWN_MATCHES else ""
+    raise Ambiguous(f"{len(matches):,} {what} fit {one_line(text)!r}: {listed}{more}.", "Give the id.")
+
+
+def _no_account(organizations: Sequence[Named], text: str) -> NotFound:
+    if not organizations:
+        return NotFound(
+            f"There is no account and no organization {one_line(text)!r}.",
+            "Give its id or a part of its name; `pipedrive-sync accounts list --search …` finds them.",
+        )
+    listed = "; ".join(f"{one.id} {one_line(one.name)}" for one in organizations[:_SHOWN_MATCHES])
+    verb = "exists, but has" if len(organizations) == 1 else "exist, but have"
+    return NotFound(
+        f"No account fits {one_line(text)!r}: {listed} {verb} no won deal.",
+        "An organization becomes an account when a deal of it is won.",
+    )

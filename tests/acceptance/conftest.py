@@ -1,0 +1,108 @@
+"""The real commands as processes of their own, against a simulated Pipedrive over HTTP."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.sandbox import Proportions, Sandbox, generate
+from sync.clock import SystemClock
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Program:
+    """`pipedrive-sync` with an environment of its own."""
+
+    environment: dict[str, str]
+    folder: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def run(self, *arguments: str, code: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end and check its exit code."""
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        if code is not None:
+            assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def json(self, *arguments: str, code: int = 0, **environment: str) -> Any:
+        """Run a command with `--json`; the document it prints."""
+        return json.loads(self.run(*arguments, "--json", code=code, **environment).stdout)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sync", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+MakeProgram = Callable[..., Program]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A company of some pages in every list, without a burst limit."""
+    company = generate(
+        3,
+        clock=SystemClock(),
+        organizations=600,
+        proportions=Proportions(deals=2, activities=2, persons=1, notes=1, files=0.5),
+    )
+    with Sandbox(company, burst=None) as running:
+        yield running
+
+
+@pytest.fixture
+def make_program(sandbox: Sandbox, tmp_path: Path) -> Iterator[MakeProgram]:
+    """Makes programs on a database address."""
+    made: list[Program] = []
+
+    def make(database_url: str, **environment: str) -> Program:
+        clean = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        program = Program(
+            {
+                **clean,
+                "PYTHONPATH": str(ROOT),
+                "PYTHONWARNINGS": "error",
+                "PIPEDRIVE_BASE_URL": sandbox.url,
+                "PIPEDRIVE_API_TOKEN": sandbox.token,
+                "DATABASE_URL": database_url,
+                **environment,
+            },
+            tmp_path,
+        )
+        made.append(program)
+        return program
+
+    yield make
+    for program in made:
+        program.close()
+
+
+@pytest.fixture
+def program(make_program: MakeProgram, database_url: str) -> Program:
+    """The program on an empty database, once on SQLite and once on PostgreSQL."""
+    return make_program(database_url)
