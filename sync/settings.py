@@ -7,7 +7,7 @@ called without a mapping. Secrets are hidden from every representation and have 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -81,8 +81,11 @@ class Currency(_Section):
     @classmethod
     def _exact(cls, value: Any) -> Any:
         if isinstance(value, str):  # EUR=1,USD=0.92
-            value = dict(pair.split("=", 1) for pair in _list_of_words(value))
-        return {str(code).strip().upper(): str(rate) for code, rate in dict(value).items()}
+            pairs = [pair.partition("=") for pair in _list_of_words(value)]
+            value = {code: rate for code, _, rate in pairs}
+        if not isinstance(value, Mapping):
+            raise ValueError("is a table of currencies and numbers, or a text like USD=0.92,GBP=1.17")
+        return {str(code).strip().upper(): str(rate).strip() for code, rate in value.items()}
 
     @field_validator("rates")
     @classmethod
@@ -104,7 +107,7 @@ class Poll(_Section):
 class Sweep(_Section):
     """How deletions are found, and when a wave of them is not believed."""
 
-    pages: int = Field(2, ge=1, le=1000, description="pages of the sweep that one `sync` reads")
+    pages: int = Field(3, ge=2, le=1000, description="pages that one `sync` reads for the sweep")
     max_rows: int = Field(50, ge=0, description="more rows than this …")
     max_share: float = Field(0.1, ge=0, le=1, description="… and more than this part of an entity: nothing is marked")
 
@@ -253,13 +256,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {name.lower(): environment[name] for name in TOP_LEVEL if environment.get(name)}
     for name, value in environment.items():
         if name.startswith("SYNC_") and "__" in name and value:
-            section, _, rest = name.removeprefix("SYNC_").lower().partition("__")
-            inner = values.setdefault(section, {})
-            *parents, last = rest.split("__")
-            for parent in parents:
-                inner = inner.setdefault(parent, {})
-            inner[last] = value
+            _place(values, name.removeprefix("SYNC_").lower().split("__"), value)
     return values
+
+
+def _place(values: dict[str, Any], path: Sequence[str], value: str) -> None:
+    """Put a value where its name says; under a name that holds a value itself, it becomes one mistake to be named."""
+    *parents, last = path
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        values = inner if isinstance(inner, dict) else values
+        last = last if isinstance(inner, dict) else "__".join(path)
+    values[last] = value
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

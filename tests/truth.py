@@ -83,10 +83,18 @@ def built_accounts(database: Database) -> dict[int, dict[str, Any]]:
         values: dict[int, dict[str, Decimal]] = {}
         for row in connection.execute(select(account_won_values)):
             values.setdefault(row.organization_id, {})[row.currency] = row.value
-    names = (
-        "name owner_id custom_fields won_deals_count open_deals_count first_won_time last_won_time "
-        "next_activity_id next_activity_due_date last_activity_time"
-    ).split()
+    names = [
+        "name",
+        "owner_id",
+        "custom_fields",
+        "won_deals_count",
+        "open_deals_count",
+        "first_won_time",
+        "last_won_time",
+        "next_activity_id",
+        "next_activity_due_date",
+        "last_activity_time",
+    ]
     return {
         row["organization_id"]: {name: row[name] for name in names} | {"values": values.get(row["organization_id"], {})}
         for row in rows

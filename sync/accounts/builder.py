@@ -5,7 +5,7 @@ all, they give the same rows. Only rows in which something differs are written. 
 when and through which deal it came into being) is kept.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,9 +30,9 @@ from sqlalchemy import (
 )
 
 from sync.accounts.activities import last_activities, next_activities
-from sync.accounts.selecting import Scope, among, only_first, take_turn
+from sync.accounts.selecting import Scope, only_first, take_turn, windows
 from sync.accounts.valuation import Valuation
-from sync.store.dialect import insert_into, key_names
+from sync.store.dialect import among, insert_into, key_names
 from sync.store.exact import ExactNumber, ExactSum
 from sync.store.schema import TABLES, account_won_values, accounts
 from sync.store.types import Number, Timestamp
@@ -71,17 +71,15 @@ def build_accounts(
 
     Works in the caller's transaction. On PostgreSQL, transactions that build accounts of one company take turns.
     """
-    if organizations is not None and not organizations:
-        return 0
     take_turn(connection, company_id)
-    if organizations is None and connection.dialect.name == "postgresql":
-        # Right after a backfill nothing is known of the tables yet, and a plan made then takes minutes.
-        connection.execute(text("ANALYZE organizations, deals, activities, accounts"))
+    parts: Iterable[Collection[int]] = [organizations] if organizations else []
+    if organizations is None:
+        parts = windows(connection, company_id)
+        if connection.dialect.name == "postgresql":
+            # Right after a backfill nothing is known of the tables yet, and a plan made then takes minutes.
+            connection.execute(text("ANALYZE organizations, deals, activities, accounts"))
     decimals = _decimals(connection, company_id, valuation)
-    build = _Build(Scope(connection, company_id, organizations), valuation, now, decimals)
-    written = build.write_accounts()
-    valued = build.write_won_values()
-    return written + build.stamp(valued)
+    return sum(_Build(Scope(connection, company_id, part), valuation, now, decimals).write() for part in parts)
 
 
 def _decimals(connection: Connection, company_id: int, valuation: Valuation) -> int:
@@ -102,6 +100,11 @@ class _Build:
     valuation: Valuation
     now: datetime
     decimals: int
+
+    def write(self) -> int:
+        """Bring the accounts in line; how many changed."""
+        written = self.write_accounts()
+        return written + self.stamp(self.write_won_values())
 
     def write_accounts(self) -> int:
         """Insert the accounts that come into being, update those that differ; how many."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, nulls_last, select
 
-from sync.accounts.selecting import among
+from sync.store.dialect import among
 from sync.store.schema import TABLES, account_won_values, accounts, companies
 
 BATCH = 1000  # accounts that an export holds at a time

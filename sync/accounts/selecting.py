@@ -1,55 +1,58 @@
 """Small pieces of SQL that the rest of this room shares: sets of ids, and who may build at a time."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     Select,
     Subquery,
     Table,
-    any_,
-    column,
     func,
-    literal,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from sync.store.database import encode_json
+from sync.store.dialect import among
+from sync.store.schema import TABLES
+
+_WINDOW = 20_000  # organizations
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('pipedrive-sync accounts ' || :company_id, 0))")
 
 
-def among(connection: Connection, of: ColumnElement[Any], ids: Collection[int]) -> ColumnElement[bool]:
-    """That a column is one of some ids, however many: they are one parameter, and indexes serve."""
-    if connection.dialect.name == "postgresql":
-        return of == any_(literal(sorted(ids), ARRAY(BigInteger)))
-    listed = func.json_each(encode_json(sorted(ids))).table_valued(column("value", BigInteger))
-    return of.in_(select(listed.c.value))
-
-
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which organizations of a company a build is about; None is all of them."""
+    """Which organizations of a company a build is about: some ids, or all in a range of them."""
 
     connection: Connection
     company_id: int
-    organizations: Collection[int] | None
+    organizations: Collection[int]
 
     def covers(self, organization: ColumnElement[Any]) -> ColumnElement[bool]:
         """That a column names one of the organizations."""
-        if self.organizations is None:
-            return organization.is_not(None)
+        if isinstance(self.organizations, range):
+            return organization.between(self.organizations.start, self.organizations.stop - 1)
         return among(self.connection, organization, self.organizations)
 
     def live(self, table: Table) -> ColumnElement[bool]:
         """That a row is this company's and not deleted at Pipedrive."""
         return (table.c.company_id == self.company_id) & table.c.deleted_at.is_(None)
+
+
+def windows(connection: Connection, company_id: int) -> Iterator[range]:
+    """All organizations of a company, in ranges of ids: what is worked on at once stays small."""
+    ids = TABLES["organizations"].c.id
+    mine = TABLES["organizations"].c.company_id == company_id
+    first = connection.scalar(select(func.min(ids)).where(mine))
+    while first is not None:
+        beyond = select(ids).where(mine, ids >= first).order_by(ids).offset(_WINDOW).limit(1)
+        following = connection.scalar(beyond)
+        end: int = following or connection.execute(select(func.max(ids) + 1).where(mine)).scalar_one()
+        yield range(first, end)
+        first = following
 
 
 def only_first(ranked: Subquery, *columns: ColumnElement[Any]) -> Select[Any]:

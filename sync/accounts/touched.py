@@ -6,9 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from sync.accounts.selecting import among, take_turn
+from sync.accounts.selecting import take_turn
 from sync.pipedrive.entities import DEALS, Entity
 from sync.pipedrive.records import Key
+from sync.store.dialect import among
 from sync.store.schema import TABLES
 
 # A column that names a record which in turn names the organization; any other names the organization itself.

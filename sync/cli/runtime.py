@@ -1,9 +1,11 @@
 """What commands need before they can start, opened in order and closed again: settings, database, lock, client."""
 
+import ctypes
+import gc
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import structlog
@@ -17,6 +19,8 @@ from sync.store.database import Database
 from sync.store.lock import sole_instance
 from sync.store.upgrade import upgrade
 from sync.telemetry.logs import configure_logging
+
+_M_ARENA_MAX = -8  # as malloc.h has it
 
 
 def start() -> Settings:
@@ -56,6 +60,7 @@ def active_mirror(settings: Settings, *, remedy: str, use_all_tokens: bool = Fal
     `DatabaseError`, `AlreadyRunning`, `PipedriveError`.
     """
     require_credentials(settings)
+    prepare_process()
     clock = SystemClock()
     budget = token_budget(settings, use_all_tokens=use_all_tokens)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -71,6 +76,16 @@ def active_mirror(settings: Settings, *, remedy: str, use_all_tokens: bool = Fal
     except KeyboardInterrupt:
         clock.stop()
         raise Interrupted("Stopped; what was committed is kept.", remedy) from None
+
+
+def prepare_process() -> None:
+    """Tune this process for pages: large trees of fresh objects, read by many threads."""
+    # There is not a cycle in them: walking them over and over takes a third of the time.
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
+    # glibc gives every thread an arena that keeps what it once held: 60 MB more, and growing. Others have no mallopt.
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

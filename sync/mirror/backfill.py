@@ -5,7 +5,7 @@ accounts are built at the end, all at once.
 """
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -13,15 +13,15 @@ from math import ceil
 
 import structlog
 
-from sync.errors import Interrupted, SyncError
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import Ingested, ingest, rebuild_accounts
 from sync.mirror.marks import Mark
 from sync.mirror.progress import Progress
 from sync.mirror.reference import keep_views_in_step
+from sync.mirror.threads import read_ahead, side_by_side
 from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.errors import BadRequest
-from sync.pipedrive.listing import Order, Page, fetch_page
+from sync.pipedrive.listing import Order, Page, Position, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.store.checkpoints import forget_backfill, load_checkpoint, save_checkpoint
 from sync.store.companies import save_accounts_basis
@@ -111,7 +111,7 @@ def copy(mirror: Mirror, tasks: Sequence[Task], progress: Progress) -> list[Copi
     def run(task: Task) -> None:
         copied.append(_copy_list(mirror, task, progress, stop))
 
-    _side_by_side([(task.listing.name, partial(run, task)) for task in tasks], stop)
+    side_by_side([(task.listing.name, partial(run, task)) for task in tasks], stop)
     finish(mirror)
     order = [task.listing.name for task in tasks]
     return sorted(copied, key=lambda one: order.index(one.listing))
@@ -121,7 +121,7 @@ def finish(mirror: Mirror) -> None:
     """Build all accounts, and the views on what was copied."""
     with mirror.database.writing() as connection:
         rebuild_accounts(connection, mirror, None)
-        save_accounts_basis(connection, mirror.company_id, mirror.valuation.basis)
+        save_accounts_basis(connection, mirror.company_id, mirror.accounts_basis)
         keep_views_in_step(connection)
 
 
@@ -130,26 +130,33 @@ def _copy_list(mirror: Mirror, task: Task, progress: Progress, stop: threading.E
     structlog.contextvars.bind_contextvars(company=mirror.company_id, entity=task.entity.name)
     with mirror.database.reading() as connection:
         checkpoint = load_checkpoint(connection, mirror.company_id, listing.name)
-    position, rows, rejected = checkpoint["backfill_position"], checkpoint["backfill_rows"], 0
+    position, rows = checkpoint["backfill_position"], checkpoint["backfill_rows"]
     progress.started(listing.name, rows=rows, expected=task.newest_id)
-    while not stop.is_set():
-        mirror.clock.sleep(0)
-        try:
-            page = fetch_page(mirror.client, listing, position, order=Order.BY_ID, purpose=Purpose.BACKFILL)
-        except BadRequest:
-            if position is None:
-                raise
-            _log.warning("backfill_position_refused", listing=listing.name)
-            _begin_again(mirror, listing)
-            position, rows = None, 0
-            continue
+    try:
+        return _copy_from(mirror, task, position, rows, progress, stop)
+    except BadRequest:
+        if position is None:
+            raise
+    _log.warning("backfill_position_refused", listing=listing.name)
+    _begin_again(mirror, listing)
+    return _copy_from(mirror, task, None, 0, progress, stop)
+
+
+def _copy_from(
+    mirror: Mirror, task: Task, position: Position | None, rows: int, progress: Progress, stop: threading.Event
+) -> Copied:
+    listing, rejected = task.listing, 0
+    fetch = partial(fetch_page, mirror.client, listing, order=Order.BY_ID, purpose=Purpose.BACKFILL)
+    for page in read_ahead(fetch, position):
         ingested = _commit(mirror, task, page, first=position is None, rows=rows)
         position, rows, rejected = page.following, rows + ingested.read, rejected + ingested.rejected
         progress.advanced(listing.name, rows=ingested.read, reached=_last_id(page), tokens=listing.cost)
-        if position is None:
-            progress.finished(listing.name)
-            return Copied(task.entity.name, listing.name, rows, rejected, complete=True)
-    return Copied(task.entity.name, listing.name, rows, rejected, complete=False)
+        mirror.clock.sleep(0)
+        if stop.is_set():
+            break
+    if position is None:
+        progress.finished(listing.name)
+    return Copied(task.entity.name, listing.name, rows, rejected, complete=position is None)
 
 
 def _commit(mirror: Mirror, task: Task, page: Page, *, first: bool, rows: int) -> Ingested:
@@ -187,41 +194,3 @@ def _last_id(page: Page) -> int | None:
     last = page.records[-1] if page.records else None
     found = last.get("id") if isinstance(last, dict) else None
     return found if type(found) is int else None
-
-
-def _side_by_side(jobs: Sequence[tuple[str, Callable[[], None]]], stop: threading.Event) -> None:
-    """Run jobs in threads of their own, and wait for all. An error stops the others after their page, and is raised.
-
-    The threads are daemons: a program that is told to stop leaves within a second, whatever an answer takes; what is
-    not committed then is not there.
-    """
-    errors: list[BaseException] = []
-
-    def run(job: Callable[[], None]) -> None:
-        try:
-            job()
-        except BaseException as error:
-            errors.append(error)
-            stop.set()
-
-    threads = [threading.Thread(target=run, args=(job,), name=name, daemon=True) for name, job in jobs]
-    for thread in threads:
-        thread.start()
-    try:
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(0.1)
-    except KeyboardInterrupt:
-        stop.set()
-        for thread in threads:
-            thread.join(0.3)
-        raise
-    if errors:
-        raise max(errors, key=_gravity)
-
-
-def _gravity(error: BaseException) -> int:
-    """A defect before an expected failure before being told to stop."""
-    if isinstance(error, Interrupted):
-        return 0
-    return error.exit_code if isinstance(error, SyncError) else 1000

@@ -50,6 +50,11 @@ class Mirror:
     def company_id(self) -> int:
         return self.me.company_id
 
+    @property
+    def accounts_basis(self) -> str:
+        """What all accounts are built from, besides the rows: when it changes, they are built again."""
+        return " ".join([self.valuation.basis, *(f"-{name}" for name in sorted(self.privacy.entities))])
+
 
 def fetch_me(client: Client) -> Me:
     """Ask Pipedrive whose token this is. Raises `PipedriveError`."""

@@ -35,13 +35,10 @@ def run_cycle(mirror: Mirror, *, whole_sweep: bool = False, accept_deletions: bo
         if is_due(mirror, listing, _interval(mirror, listing)):
             with refusals.of(entity):
                 total += poll(mirror, entity, listing)
-        if listing.newest_ids:
-            with refusals.of(entity):
-                total += poll_newest_ids(mirror, entity, listing)
     if everything:
         total += sweep_whole(mirror, refusals, accept_deletions=accept_deletions)
     else:
-        total += sweep_slice(mirror, refusals, mirror.settings.sweep.pages)
+        total += _slice(mirror, refusals)
     value_anew(mirror)
     _log.info("cycle_done", read=total.read, changed=total.changed, deleted=total.deleted, rejected=total.rejected)
     refusals.raise_first()
@@ -50,12 +47,22 @@ def run_cycle(mirror: Mirror, *, whole_sweep: bool = False, accept_deletions: bo
     return total
 
 
+def _slice(mirror: Mirror, refusals: Refusals) -> Ingested:
+    """The sweep's pages of one cycle: first the newest ids, where a list can hold what no poll shows."""
+    total = Ingested()
+    newest = [(entity, listing) for entity, listing in swept_listings(mirror) if listing.newest_ids]
+    for entity, listing in newest:
+        with refusals.of(entity):
+            total += poll_newest_ids(mirror, entity, listing)
+    return total + sweep_slice(mirror, refusals, mirror.settings.sweep.pages - len(newest))
+
+
 def value_anew(mirror: Mirror) -> None:
     """Build all accounts again where the settings value them differently than the last time."""
     with mirror.database.writing() as connection:
-        if accounts_basis(connection, mirror.company_id) != mirror.valuation.basis:
+        if accounts_basis(connection, mirror.company_id) != mirror.accounts_basis:
             rebuild_accounts(connection, mirror, None)
-            save_accounts_basis(connection, mirror.company_id, mirror.valuation.basis)
+            save_accounts_basis(connection, mirror.company_id, mirror.accounts_basis)
         save_budget(connection, mirror.company_id, mirror.budget)
 
 

@@ -91,7 +91,7 @@ def _sort_out(
         if not isinstance(original, dict):
             rejections.append(Rejection(entity.name, f"{listing.name} #{place}", "it is not an object", original))
             continue
-        record = mirror.privacy.apply(entity, {**original, **listing.constants})
+        record = mirror.privacy.apply(entity, {**original, **listing.constants} if listing.constants else original)
         try:
             row = to_row(entity, record)
             records[key_of(entity, row)] = (record, row)

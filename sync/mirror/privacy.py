@@ -87,6 +87,10 @@ class Privacy:
         return f"hmac-sha256:{digest}"
 
 
+# What other records repeat of an entity that is left out.
+_ECHOES: Mapping[str, tuple[str, ...]] = MappingProxyType({"persons": ("notes.person", "files.person_name")})
+
+
 def resolve_privacy(settings: PrivacySettings, definitions: Definitions) -> Privacy:
     """The rules with every name looked up.
 
@@ -96,7 +100,8 @@ def resolve_privacy(settings: PrivacySettings, definitions: Definitions) -> Priv
     entities = frozenset(name for name in settings.leave_out if "." not in name)
     mistakes += [message for name in sorted(entities) if (message := _mistake_in_entity(name))]
     treatments: dict[str, dict[str, Treatment]] = {}
-    for treatment, names in ((Treatment.HASH, settings.hash), (Treatment.LEAVE_OUT, settings.leave_out)):
+    left_out = (*settings.leave_out, *(echo for name in sorted(entities) for echo in _ECHOES.get(name, ())))
+    for treatment, names in ((Treatment.HASH, settings.hash), (Treatment.LEAVE_OUT, left_out)):
         for name in names:
             if name not in entities:
                 entity_name, parts = _parts(name, definitions, mistakes)

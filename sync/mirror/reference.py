@@ -21,9 +21,10 @@ from sync.mirror.refusals import Refusals
 from sync.pipedrive.entities import ENTITIES, FIELDS, Entity, Listing, Lookup
 from sync.pipedrive.listing import Page, fetch_page
 from sync.pipedrive.purpose import Purpose
-from sync.pipedrive.records import Key, Unstorable, key_of
+from sync.pipedrive.records import Key, Unstorable, key_of, to_row
 from sync.store.checkpoints import load_checkpoint, save_checkpoint
 from sync.store.custom_fields import load_definitions, remove_custom_field
+from sync.store.erasing import erase
 from sync.store.mirror import live_keys
 from sync.store.tokens import save_budget
 from sync.store.views import ViewsInUse
@@ -53,16 +54,26 @@ def read_reference(
 
 
 def resolved(mirror: Mirror) -> Mirror:
-    """The mirror with its privacy rules resolved by the definitions that are stored. Raises `SettingsError`."""
+    """The mirror with its privacy rules resolved by the definitions that are stored. Raises `SettingsError`.
+
+    What was stored of an entity before it was left out is removed.
+    """
     with mirror.database.reading() as connection:
         definitions = {
             entity.name: {
                 definition.field_code: Definition(definition.field_name, definition.is_custom)
-                for definition in load_definitions(connection, mirror.company_id, entity.singular)
+                # A rule on a field that is gone still means that field.
+                for definition in load_definitions(connection, mirror.company_id, entity.singular, and_deleted=True)
             }
             for entity in ENTITIES
         }
-    return replace(mirror, privacy=resolve_privacy(mirror.settings.privacy, definitions))
+    privacy = resolve_privacy(mirror.settings.privacy, definitions)
+    if privacy.entities:
+        with mirror.database.writing() as connection:
+            for entity in ENTITIES:
+                if not privacy.keeps(entity):
+                    erase(connection, mirror.company_id, entity)
+    return replace(mirror, privacy=privacy)
 
 
 def is_due(mirror: Mirror, listing: Listing, interval: int) -> bool:
@@ -124,7 +135,7 @@ def _key(entity: Entity, constants: Mapping[str, str], record: object) -> Key | 
     if not isinstance(record, dict):
         return None
     try:
-        return key_of(entity, {**record, **constants})
+        return key_of(entity, to_row(entity, {**record, **constants}))
     except Unstorable:
         return None
 

@@ -23,7 +23,6 @@ from sync.pipedrive.purpose import Purpose
 from sync.store.candidates import add_candidates, clear_candidates, load_candidates
 from sync.store.checkpoints import Checkpoint, load_checkpoint, load_checkpoints, save_checkpoint
 from sync.store.mirror import (
-    chunks,
     count_rows,
     founding_deals,
     ids_between,
@@ -47,7 +46,7 @@ def swept_listings(mirror: Mirror) -> list[tuple[Entity, Listing]]:
 
 
 def sweep_slice(mirror: Mirror, refusals: Refusals, pages: int) -> Ingested:
-    """Read a few pages of the rounds under way, of the list that waited longest first."""
+    """Read some pages of the rounds under way, of the list that waited longest first."""
     total = Ingested()
     for _ in range(pages):
         mirror.clock.sleep(0)
@@ -190,7 +189,8 @@ def _held_elsewhere(mirror: Mirror, listing: Listing) -> bool:
 def _follow_children(mirror: Mirror, organizations: Collection[int]) -> Ingested:
     """Read again what hung on organizations that are gone: a merge moves it, and may not tell (no new update_time)."""
     total = Ingested()
-    for some in chunks(sorted(organizations), _TOGETHER):
+    ordered = sorted(organizations)
+    for some in (ordered[start : start + _TOGETHER] for start in range(0, len(ordered), _TOGETHER)):
         deals, children = _children(mirror, some)
         read = [
             (entity, listing, page)

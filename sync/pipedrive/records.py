@@ -21,8 +21,12 @@ _INTEGER_RANGE = range(-(2**63), 2**63)
 _SOME_TIME = "1970-01-01T00:00:00Z"  # of a deletion, where the record tells no time at all
 
 
-class Unstorable(ValueError):
+class Unstorable(Exception):
     """A record that no row can hold; the text says why."""
+
+
+class _HasNul(Exception):
+    """A text with a NUL character."""
 
 
 def _integer(value: Any) -> int:
@@ -34,6 +38,8 @@ def _integer(value: Any) -> int:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise ValueError
+    if "\0" in value:
+        raise _HasNul
     return value
 
 
@@ -107,26 +113,9 @@ def _mapping(value: Any) -> Any:
     return value
 
 
-def key_of(entity: Entity, record: Mapping[str, Any]) -> Key:
-    """The record's key among its entity. Raises `Unstorable` when it has none that a row could have."""
-    key = tuple(record.get(name) for name in entity.key)
-    if not all(usable(part) for usable, part in zip(_key_checks(entity), key, strict=True)):
-        raise Unstorable(f"its {' and '.join(entity.key)} can't be a key: {str(key)[:100]}")
-    return key  # type: ignore[return-value]
-
-
-@lru_cache
-def _key_checks(entity: Entity) -> tuple[Callable[[Any], bool], ...]:
-    kinds = {column.name: column.kind for column in entity.columns}
-    return tuple(_is_key_text if kinds[name] is Kind.TEXT else _is_key_number for name in entity.key)
-
-
-def _is_key_number(part: Any) -> bool:
-    return type(part) is int and part in _INTEGER_RANGE
-
-
-def _is_key_text(part: Any) -> bool:
-    return type(part) is str and part != "" and "\0" not in part
+def key_of(entity: Entity, row: Mapping[str, Any]) -> Key:
+    """A row's key among its entity, without the company."""
+    return tuple([row[name] for name in entity.key])
 
 
 def to_row(entity: Entity, record: Mapping[str, Any]) -> Row:
@@ -135,7 +124,6 @@ def to_row(entity: Entity, record: Mapping[str, Any]) -> Row:
     Times stay canonical RFC 3339 text, numbers become exact. Raises `Unstorable` for a record without a usable key
     and for a text with a NUL character, which PostgreSQL can't hold.
     """
-    key_of(entity, record)
     parsers = _parsers(entity)
     row: Row = {}
     extra: dict[str, Any] = {}
@@ -143,17 +131,19 @@ def to_row(entity: Entity, record: Mapping[str, Any]) -> Row:
         parse = parsers.get(name)
         if parse is None:
             extra[name] = value
-        elif value is None:
-            row[name] = None
+        elif value is None or parse is _json:
+            row[name] = value
         else:
             try:
                 row[name] = parse(value)
             except (ValueError, TypeError, LookupError):
                 row[name] = None
                 extra[name] = value
-            else:
-                if type(value) is str and "\0" in value:
-                    raise Unstorable(f"its {name} contains a NUL character")
+            except _HasNul:
+                raise Unstorable(f"its {name} contains a NUL character") from None
+    for name in entity.key:
+        if row.get(name) is None or row[name] == "":
+            raise Unstorable(f"its {name} can't be a key: {str(record.get(name))[:100]}")
     row["extra"] = extra or None
     if entity.deleted_when and entity.deleted_when[0] in row:
         name, value = entity.deleted_when

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, true, update
 
 from sync.pipedrive.entities import Entity
 from sync.store.schema import TABLES, accounts
@@ -21,15 +21,17 @@ class StoredDefinition:
     is_custom: bool
 
 
-def load_definitions(connection: Connection, company_id: int, singular: str) -> Sequence[StoredDefinition]:
-    """The definitions of an entity's fields."""
+def load_definitions(
+    connection: Connection, company_id: int, singular: str, *, and_deleted: bool = False
+) -> Sequence[StoredDefinition]:
+    """The definitions of an entity's fields; `and_deleted` adds those that Pipedrive has no more."""
     fields = TABLES["fields"]
     found = connection.execute(
         select(fields)
         .where(
             fields.c.company_id == company_id,
             fields.c.entity == singular,
-            fields.c.deleted_at.is_(None),
+            true() if and_deleted else fields.c.deleted_at.is_(None),
         )
         .order_by(fields.c.field_code)
     )

@@ -1,10 +1,13 @@
 """The one place where SQLite's and PostgreSQL's `INSERT … ON CONFLICT` become the same statement."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table, any_, bindparam, column, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import ARRAY
 
 
 def insert_into(table: Table, dialect: str) -> Any:
@@ -14,8 +17,24 @@ def insert_into(table: Table, dialect: str) -> Any:
 
 def put(connection: Connection, table: Table, keys: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Insert a row, or update the one with these keys; columns that are not named stay as they are."""
-    insert = insert_into(table, connection.dialect.name).values(**keys, **values)
-    connection.execute(insert.on_conflict_do_update(index_elements=list(keys), set_=dict(values)))
+    statement = _put_statement(table, connection.dialect.name, tuple(keys), tuple(values))
+    connection.execute(statement, {**keys, **values})
+
+
+@lru_cache(maxsize=256)
+def _put_statement(table: Table, dialect: str, keys: tuple[str, ...], values: tuple[str, ...]) -> Any:
+    insert = insert_into(table, dialect).values({name: bindparam(name) for name in (*keys, *values)})
+    return insert.on_conflict_do_update(
+        index_elements=list(keys), set_={name: insert.excluded[name] for name in values}
+    )
+
+
+def among(connection: Connection, of: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+    """That a column is one of some values, however many: they are one parameter, and indexes serve."""
+    if connection.dialect.name == "postgresql":
+        return of == any_(literal(sorted(values), ARRAY(of.type)))
+    listed = func.json_each(json.dumps(sorted(values))).table_valued(column("value", of.type))
+    return of.in_(select(listed.c.value))
 
 
 def key_names(table: Table) -> Sequence[str]:

@@ -4,20 +4,21 @@ An upsert replaces a row only by a record at least as new, read no earlier, and 
 itself, so that no order of arrival can break it. All functions work in the caller's transaction.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, tuple_, update
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
-from sqlalchemy.sql.dml import Insert
 
 from sync.pipedrive.entities import Entity, Listing
-from sync.pipedrive.records import Key, Row
-from sync.store.dialect import insert_into, key_names
+from sync.pipedrive.records import Key, Row, key_of
+from sync.store.bulk import put_rows
+from sync.store.dialect import among, key_names
 from sync.store.errors import words_of
 from sync.store.schema import TABLES, accounts
+from sync.store.types import timestamp_text
 
 
 def upsert(
@@ -30,60 +31,59 @@ def upsert(
     """
     changed: list[Key] = []
     refused: list[tuple[Row, str]] = []
-    for columns, group in _by_columns(entity, rows).items():
-        statement = _statement(TABLES[entity.name], connection.dialect.name, columns)
-        stamped = [{**row, "company_id": company_id, "synced_at": read_at} for row in group]
-        _execute(connection, statement, stamped, changed, refused)
+    stamps = {"company_id": company_id, "synced_at": timestamp_text(read_at, 6)}
+    for columns, group in _by_columns(entity, rows):
+        put = partial(put_rows, connection, TABLES[entity.name], columns.union(stamps), rule=_replaces)
+        _put_halving(connection, put, [row | stamps for row in group], changed, refused)
     return changed, refused
 
 
-def _by_columns(entity: Entity, rows: Sequence[Row]) -> Mapping[frozenset[str], list[Row]]:
+def _by_columns(entity: Entity, rows: Sequence[Row]) -> Iterator[tuple[frozenset[str], list[Row]]]:
     """Rows that carry the same columns together; of several with one key, the newest, and of equals the last."""
     unique: dict[Key, Row] = {}
     for row in rows:
-        key = tuple(row[name] for name in entity.key)
+        key = key_of(entity, row)
         if key not in unique or _changed_at(row) >= _changed_at(unique[key]):
             unique[key] = row
-    groups: dict[frozenset[str], list[Row]] = {}
-    for row in unique.values():
-        groups.setdefault(frozenset(row), []).append(row)
-    return groups
+    remaining = list(unique.values())
+    while remaining:  # hardly ever more than once: the records of a page are alike
+        columns = remaining[0].keys()
+        alike = [row for row in remaining if row.keys() == columns]
+        yield frozenset(columns), alike
+        remaining = [row for row in remaining if row.keys() != columns] if len(alike) < len(remaining) else []
 
 
 def _changed_at(row: Row) -> str:
     return row.get("update_time") or row.get("add_time") or ""
 
 
-def _execute(
-    connection: Connection, statement: Insert, rows: list[Row], changed: list[Key], refused: list[tuple[Row, str]]
+def _put_halving(
+    connection: Connection,
+    put: Callable[[list[Row]], list[Key]],
+    rows: list[Row],
+    changed: list[Key],
+    refused: list[tuple[Row, str]],
 ) -> None:
-    """Run the statement; where the database refuses the whole, halve it until the culprit stands alone."""
+    """Put rows; where the database refuses them all, halve them until the culprit stands alone."""
     try:
         with connection.begin_nested():
-            changed.extend(tuple(key) for key in connection.execute(statement, rows))
+            changed.extend(put(rows))
     except OperationalError:
         raise  # the disk, the connection, a lock: no row is to blame
-    except (DBAPIError, StatementError, UnicodeError, OverflowError) as error:
+    except (DBAPIError, StatementError, UnicodeError, OverflowError, TypeError) as error:
         if len(rows) == 1:
             refused.append((rows[0], words_of(error)))
             return
         middle = len(rows) // 2
-        _execute(connection, statement, rows[:middle], changed, refused)
-        _execute(connection, statement, rows[middle:], changed, refused)
+        _put_halving(connection, put, rows[:middle], changed, refused)
+        _put_halving(connection, put, rows[middle:], changed, refused)
 
 
-@lru_cache(maxsize=256)
-def _statement(table: Table, dialect: str, columns: frozenset[str]) -> Insert:
-    insert = insert_into(table, dialect)
-    keys = key_names(table)
-    taken = sorted(columns - set(keys))
-    statement = insert.on_conflict_do_update(
-        index_elements=keys,
-        set_={name: insert.excluded[name] for name in [*taken, "synced_at"]},
-        where=and_(_not_older(table, insert.excluded, columns), _differs(table, insert.excluded, taken)),
-    )
-    returned: Insert = statement.returning(*(table.c[name] for name in keys if name != "company_id"))
-    return returned
+def _replaces(table: Table, new: Any, columns: frozenset[str]) -> ColumnElement[bool]:
+    """That an offered row is to be taken: it is not older than what is held, and it differs."""
+    compared = sorted(columns - {"synced_at"} - set(key_names(table)))
+    differs = or_(*(new[name].is_distinct_from(table.c[name]) for name in compared))
+    return and_(_not_older(table, new, columns), differs)
 
 
 def _not_older(table: Table, new: Any, columns: frozenset[str]) -> ColumnElement[bool]:
@@ -94,19 +94,6 @@ def _not_older(table: Table, new: Any, columns: frozenset[str]) -> ColumnElement
     # second: two versions of the same second are told apart by the order in which they were read.
     held, offered = (func.coalesce(of.update_time, of.add_time) for of in (table.c, new))
     return or_(held.is_(None), offered > held, and_(or_(offered == held, offered.is_(None)), read_no_earlier))
-
-
-def _differs(table: Table, new: Any, columns: Sequence[str]) -> ColumnElement[bool]:
-    return or_(*(new[name].is_distinct_from(table.c[name]) for name in columns))
-
-
-def fetch_rows(
-    connection: Connection, company_id: int, entity: Entity, ids: Collection[int]
-) -> list[Mapping[str, Any]]:
-    """The held rows with these ids."""
-    table = TABLES[entity.name]
-    found = connection.execute(select(table).where(table.c.company_id == company_id, table.c.id.in_(ids)))
-    return [row._asdict() for row in found]
 
 
 def count_rows(connection: Connection, company_id: int, entity: Entity, shows: Mapping[str, bool] | None = None) -> int:
@@ -171,11 +158,12 @@ def mark_deleted(
         .values(values)
         .returning(*columns)
     )
-    marked: list[Key] = []
-    for some in chunks(sorted(keys)):
-        chosen = tuple_(*columns).in_(some) if len(columns) > 1 else columns[0].in_([key[0] for key in some])
-        marked += [tuple(row) for row in connection.execute(statement.where(chosen))]
-    return marked
+    chosen: ColumnElement[bool]
+    if len(columns) > 1:
+        chosen = tuple_(*columns).in_(sorted(keys))
+    else:
+        chosen = among(connection, columns[0], {key[0] for key in keys})
+    return [tuple(row) for row in connection.execute(statement.where(chosen))]
 
 
 def ids_of_organizations(
@@ -183,13 +171,8 @@ def ids_of_organizations(
 ) -> set[int]:
     """Ids of the live rows that hang on these organizations."""
     table = TABLES[entity.name]
-    return {
-        one
-        for some in chunks(sorted(organizations))
-        for one in connection.scalars(
-            select(table.c.id).where(*_live(table, company_id, None), table.c.org_id.in_(some))
-        )
-    }
+    hanging = among(connection, table.c.org_id, organizations)
+    return set(connection.scalars(select(table.c.id).where(*_live(table, company_id, None), hanging)))
 
 
 def founding_deals(connection: Connection, company_id: int, organizations: Collection[int]) -> dict[int, set[int]]:
@@ -197,7 +180,7 @@ def founding_deals(connection: Connection, company_id: int, organizations: Colle
     found = connection.execute(
         select(accounts.c.organization_id, accounts.c.created_by_deal_id).where(
             accounts.c.company_id == company_id,
-            accounts.c.organization_id.in_(organizations),
+            among(connection, accounts.c.organization_id, organizations),
             accounts.c.created_by_deal_id.is_not(None),
         )
     )
@@ -207,17 +190,6 @@ def founding_deals(connection: Connection, company_id: int, organizations: Colle
 def organizations_of_deals(connection: Connection, company_id: int, deals: Collection[int]) -> set[int]:
     """The organizations that these deals hang on."""
     table = TABLES["deals"]
-    return {
-        one
-        for some in chunks(sorted(deals))
-        for one in connection.scalars(
-            select(table.c.org_id).where(*_live(table, company_id, None), table.c.id.in_(some))
-        )
-        if one is not None
-    }
-
-
-def chunks(items: Sequence[Any], size: int = 10_000) -> Iterator[Sequence[Any]]:
-    """Items in parts: databases take only so many parameters in one statement."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    chosen = among(connection, table.c.id, deals)
+    holders = select(table.c.org_id).where(*_live(table, company_id, None), chosen, table.c.org_id.is_not(None))
+    return set(connection.scalars(holders))

@@ -4,8 +4,10 @@ The bookkeeping itself is `pipedrive.limits.TokenBudget`; this saves its state a
 """
 
 from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from sync.pipedrive.limits import BudgetState, TokenBudget
 from sync.store.dialect import insert_into, put
@@ -38,13 +40,8 @@ def load_budget(connection: Connection, company_id: int) -> BudgetState | None:
 def save_budget(connection: Connection, company_id: int, budget: TokenBudget) -> None:
     """Save what was used since the last time, and what is known of the day."""
     for (day, purpose), tokens in budget.drain().items():
-        insert = insert_into(token_usage, connection.dialect.name)
-        connection.execute(
-            insert.values(company_id=company_id, day=day, purpose=purpose, tokens=tokens).on_conflict_do_update(
-                index_elements=["company_id", "day", "purpose"],
-                set_={"tokens": token_usage.c.tokens + insert.excluded.tokens},
-            )
-        )
+        spent = {"company_id": company_id, "day": day, "purpose": purpose, "tokens": tokens}
+        connection.execute(_add_statement(connection.dialect.name), spent)
     state = budget.snapshot()
     if state is None:
         return
@@ -52,3 +49,12 @@ def save_budget(connection: Connection, company_id: int, budget: TokenBudget) ->
         name: value for name, value in asdict(state).items() if name not in ("left", "by_purpose", "used_by_us")
     } | {"tokens_left": state.left}
     put(connection, token_budgets, {"company_id": company_id}, values)
+
+
+@lru_cache
+def _add_statement(dialect: str) -> Any:
+    insert = insert_into(token_usage, dialect).values({column.name: bindparam(column.name) for column in token_usage.c})
+    return insert.on_conflict_do_update(
+        index_elements=["company_id", "day", "purpose"],
+        set_={"tokens": token_usage.c.tokens + insert.excluded.tokens},
+    )

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sync.sandbox import Proportions, Sandbox, generate
 from sync.clock import SystemClock
+from sync.sandbox import Proportions, Sandbox, generate
 
 ROOT = Path(__file__).parents[2]
 

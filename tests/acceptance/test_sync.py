@@ -43,7 +43,9 @@ def test_a_run_over_unchanged_data_says_so_and_costs_a_page_a_list(program: Prog
     done = program.json("sync")
 
     assert (done["changed"], done["deleted"], done["rejected"]) == (0, 0, 0)
-    assert sandbox.limits.spent - spent <= 2 + 80 + 10 + 2 * 20  # whose token, the polls, the newest deals, the slice
+    assert (
+        sandbox.limits.spent - spent <= 2 + 80 + 10 + 2 * 20
+    )  # whose token, the polls, the slice: the newest deals, two more
     assert len(sandbox.calls) - calls <= 10
 
 

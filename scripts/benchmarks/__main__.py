@@ -1,0 +1,57 @@
+"""`scripts/bench [rate] [floor] [memory] [idle]`: measures the parts named and prints one table.
+
+Exits 1 if a target is missed.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from scripts.benchmarks import floor, idle, memory, rate
+from scripts.benchmarks.report import Finding, as_json, table
+
+_BY_DEFAULT = ("rate", "floor", "idle")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, and say by the exit code whether every target is met."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    parts: Mapping[str, Callable[[], list[Finding]]] = {
+        "rate": rate.measure,
+        "floor": lambda: floor.measure(profile=options.profile, say=_say),
+        "memory": lambda: memory.measure(options.records),
+        "idle": idle.measure,
+    }
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(parts)}")
+    findings = []
+    for name in dict.fromkeys(options.parts or _BY_DEFAULT):
+        _say(f"Measuring {name} …")
+        findings += parts[name]()
+    print(as_json(findings) if options.json else table(findings))
+    return int(any(one.holds is False for one in findings))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description="Measures speed and memory against their targets.",
+        epilog="memory takes minutes, and is measured only when it is named.",
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", help="rate, floor, memory or idle; all but memory if none")
+    parser.add_argument("--json", action="store_true", help="print every number as JSON")
+    parser.add_argument("--profile", action="store_true", help="floor: say where the time goes")
+    parser.add_argument("--records", type=int, default=memory.LARGE, help="memory: of the larger backfill")
+    return parser
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
