@@ -63,7 +63,7 @@ def print_table(
 def console() -> Console:
     """Standard output, as wide as the terminal; wide enough not to fold where there is none."""
     plain = _Console(highlight=False, markup=False, emoji=False, soft_wrap=False)
-    return plain if plain.is_terminal else _Console(highlight=False, markup=False, emoji=False, width=160)
+    return plain if plain.is_terminal else _Console(highlight=False, markup=False, emoji=False, width=240)
 
 
 class _Console(Console):
