@@ -1,5 +1,6 @@
 """Polling: what changed in a list since the last look, committed page by page with the mark it moves."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from sync.mirror.company import Mirror
@@ -24,13 +25,8 @@ def poll_newest_ids(mirror: Mirror, entity: Entity, listing: Listing) -> Ingeste
     """
     with mirror.database.reading() as connection:
         reached = load_checkpoint(connection, mirror.company_id, listing.name)["backfill_last_id"] or 0
-    total = Ingested()
-    page: Page | None = None
-    newest = reached
-    while page is None or page.following:
-        mirror.clock.sleep(0)
-        position = page.following if page else None
-        page = fetch_page(mirror.client, listing, position, order=Order.BY_ID_NEWEST, purpose=Purpose.SWEEP)
+    total, newest = Ingested(), reached
+    for page in _pages(mirror, listing, Order.BY_ID_NEWEST, Purpose.SWEEP):
         ids = ids_of(page)
         newest = max([newest, *ids])
         complete = page.following is None or min(ids, default=newest) <= reached
@@ -49,19 +45,8 @@ def _poll_since(mirror: Mirror, entity: Entity, listing: Listing) -> Ingested:
     overlap = timedelta(seconds=mirror.settings.poll.overlap)
     mark = _mark(mirror, listing)
     since = since_text(mark.since(overlap)) if mark else None
-    total = Ingested()
-    page: Page | None = None
-    began_at = None
-    while page is None or page.following:
-        mirror.clock.sleep(0)
-        page = fetch_page(
-            mirror.client,
-            listing,
-            page.following if page else None,
-            order=Order.BY_UPDATE,
-            since=since,
-            purpose=Purpose.POLL,
-        )
+    total, began_at = Ingested(), None
+    for page in _pages(mirror, listing, Order.BY_UPDATE, Purpose.POLL, since):
         began_at = began_at or page.began_at
         mark = _raised(mark, entity, page)
         finished = mark.after_poll(began_at, overlap) if mark and not page.following else mark
@@ -72,21 +57,10 @@ def _poll_since(mirror: Mirror, entity: Entity, listing: Listing) -> Ingested:
 def _poll_newest(mirror: Mirror, entity: Entity, listing: Listing) -> Ingested:
     """Newest first, until what is older than the mark; the mark moves at the end, when nothing is left between."""
     overlap = timedelta(seconds=mirror.settings.poll.overlap)
-    mark = _mark(mirror, listing)
+    mark = newest = _mark(mirror, listing)
     since = mark.since(overlap) if mark else None
-    total = Ingested()
-    page: Page | None = None
-    newest: Mark | None = mark
-    began_at = None
-    while page is None or page.following:
-        mirror.clock.sleep(0)
-        page = fetch_page(
-            mirror.client,
-            listing,
-            page.following if page else None,
-            order=Order.BY_UPDATE_NEWEST,
-            purpose=Purpose.POLL,
-        )
+    total, began_at = Ingested(), None
+    for page in _pages(mirror, listing, Order.BY_UPDATE_NEWEST, Purpose.POLL):
         began_at = began_at or page.began_at
         newest = _raised(newest, entity, page)
         oldest = latest_update(entity, page.records[-1:])
@@ -96,6 +70,19 @@ def _poll_newest(mirror: Mirror, entity: Entity, listing: Listing) -> Ingested:
         if reached:
             break
     return total
+
+
+def _pages(
+    mirror: Mirror, listing: Listing, order: Order, purpose: Purpose, since: str | None = None
+) -> Iterator[Page]:
+    """The pages of a list, each fetched when it is asked for; ends with `Interrupted` when the program is to stop."""
+    position = None
+    while True:
+        mirror.clock.sleep(0)
+        page = fetch_page(mirror.client, listing, position, order=order, since=since, purpose=purpose)
+        yield page
+        if (position := page.following) is None:
+            return
 
 
 def _mark(mirror: Mirror, listing: Listing) -> Mark | None:

@@ -18,7 +18,7 @@ ROWS = [
     (404, errors.NotFound, 1, None),
     (405, errors.MethodNotAllowed, 1, None),
     (410, errors.Gone, 1, None),
-    (415, errors.FeatureUnavailable, 1, None),
+    (415, errors.FeatureUnavailable, 2, None),
     (418, errors.BadRequest, 1, None),
     (422, errors.Unprocessable, 1, None),
     (429, errors.RateLimited, 1, (0.5, 1.0)),
