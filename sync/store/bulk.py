@@ -17,13 +17,15 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sync.store.database import encode_json
-from sync.store.dialect import among, insert_into, key_names
+from sync.store.dialect import insert_into, key_names
 from sync.store.types import Json, Number, to_sqlite_number
 
 # The condition under which an offered row replaces a held one: of the table, the offered row, and its columns.
 Rule = Callable[[Table, Any, frozenset[str]], ColumnElement[bool]]
 
 Keys = list[tuple[Any, ...]]
+
+_SQLITE_VARIABLES = 32_766  # in one statement, since SQLite 3.32
 
 
 def put_rows(
@@ -71,36 +73,28 @@ def _postgresql_statement(table: Table, columns: frozenset[str], rule: Rule) -> 
 def _put_on_sqlite(
     connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule
 ) -> Keys:
-    statement, encoders = _sqlite_statement(table, columns, rule)
-    tuples = [tuple([encode(row[name]) if encode else row[name] for name, encode in encoders]) for row in rows]
-    written = connection.exec_driver_sql(statement, tuples).rowcount
-    if written == len(rows):
-        names = _record_key(table)
-        return [tuple([row[name] for name in names]) for row in rows]
-    return _written(connection, table, rows) if written else []
+    """Many rows a statement: a statement each would let go of the interpreter, and wait for it again, for every row."""
+    at_once = _SQLITE_VARIABLES // len(columns)
+    written: Keys = []
+    for start in range(0, len(rows), at_once):
+        some = rows[start : start + at_once]
+        statement, encoders = _sqlite_statement(table, columns, rule, len(some))
+        values = tuple([encode(row[name]) if encode else row[name] for row in some for name, encode in encoders])
+        written += [tuple(key) for key in connection.exec_driver_sql(statement, values)]
+    return written
 
 
-def _written(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Keys:
-    """Which rows were: those that bear the moment of this reading. SQLite's driver can't return keys from many rows."""
-    first, *others = (table.c[name] for name in _record_key(table))
-    found = connection.execute(
-        select(first, *others).where(
-            table.c.company_id == rows[0]["company_id"],
-            table.c.synced_at == rows[0]["synced_at"],
-            among(connection, first, {row[first.name] for row in rows}),
-        )
-    )
-    return [tuple(row) for row in found]
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _sqlite_statement(
-    table: Table, columns: frozenset[str], rule: Rule
+    table: Table, columns: frozenset[str], rule: Rule, count: int
 ) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
     names = sorted(columns)
     insert = insert_into(table, "sqlite").values({name: bindparam(name) for name in names})
-    compiled = _on_conflict(insert, table, columns, rule).compile(dialect=sqlite.dialect(paramstyle="qmark"))
-    return str(compiled), [(name, _encoder(table.c[name].type)) for name in compiled.positiontup]
+    returning = _on_conflict(insert, table, columns, rule).returning(*(table.c[name] for name in _record_key(table)))
+    compiled = returning.compile(dialect=sqlite.dialect(paramstyle="qmark"))
+    one = f"({', '.join('?' * len(names))})"
+    statement = str(compiled).replace(f"VALUES {one}", f"VALUES {', '.join([one] * count)}", 1)
+    return statement, [(name, _encoder(table.c[name].type)) for name in compiled.positiontup]
 
 
 def _encoder(kind: Any) -> Callable[[Any], Any] | None:
