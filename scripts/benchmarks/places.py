@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,20 +61,18 @@ def mirror_of(address: Address, database: Database) -> Iterator[Mirror]:
         yield open_mirror(client, database, clock, settings, budget)
 
 
-class Databases:
+class Databases(ABC):
     """Fresh databases of one kind, copied from a template that `prepare` may write to first."""
 
     kind: str
 
+    @abstractmethod
     def template(self) -> str:
         """The address of the template."""
-        raise NotImplementedError
 
-    @contextmanager
-    def fresh(self) -> Iterator[Database]:
+    @abstractmethod
+    def fresh(self) -> AbstractContextManager[Database]:
         """A copy of the template, gone afterwards."""
-        raise NotImplementedError
-        yield
 
 
 class SqliteFiles(Databases):
