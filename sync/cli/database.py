@@ -27,6 +27,6 @@ def upgrade_command(json: Json = False) -> None:
     if json:
         print_json({"database": database.name, "migrated": done, "revision": newest_revision()})
     elif done:
-        typer.echo(f"Migrated {database.name} to revision {newest_revision()} ({len(done)} migrations).")
+        typer.echo(f"Migrated {database.name} to revision {newest_revision()}.")
     else:
         typer.echo(f"{database.name} is at the newest revision, {newest_revision()}.")
