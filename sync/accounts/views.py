@@ -5,6 +5,7 @@ Nothing of the product reads them; they are for people and their tools. What the
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import Connection, inspect, select, update
@@ -88,12 +89,9 @@ def _labels(options: Any) -> Mapping[str, str]:
 def _replace(connection: Connection, name: str, query: str) -> None:
     """Make a view anew; in place where PostgreSQL can, so that views which others built on it live on."""
     if connection.dialect.name == "postgresql":
-        try:
-            with connection.begin_nested():
-                _run(connection, f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
-        except DBAPIError:  # a column is gone, or is another one now
-            pass
-        else:
+        # Refused where a column is gone, or is another one now: then the old view has to go first.
+        with suppress(DBAPIError), connection.begin_nested():
+            _run(connection, f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
             return
     drop_view(connection, name)
     _run(connection, f"CREATE VIEW {identifier(name)} AS {query}")

@@ -87,11 +87,15 @@ def test_every_reference_names_a_record_that_exists(company: Company) -> None:
         "owner_id": "users",
         "user_id": "users",
     }
-    for entity in ("deals", "persons", "activities", "notes", "files"):
-        for record in company.all(entity, deleted=True):
-            for key, target in links.items():
-                if record.get(key) is not None:
-                    company.get(target, record[key])
+    known = {target: {one["id"] for one in company.all(target, deleted=True)} for target in links.values()}
+    dangling = [
+        (entity, record["id"], key)
+        for entity in ("deals", "persons", "activities", "notes", "files")
+        for record in company.all(entity, deleted=True)
+        for key, target in links.items()
+        if record.get(key) is not None and record[key] not in known[target]
+    ]
+    assert dangling == []
 
 
 def test_a_company_can_have_a_note_of_five_megabytes_or_nothing_but_its_reference_data() -> None:
