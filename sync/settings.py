@@ -38,7 +38,14 @@ TOP_LEVEL = (
     "PIPEDRIVE_COMPANY_DOMAIN",
     "PIPEDRIVE_BASE_URL",
     "DATABASE_URL",
+    "WEBHOOK_USER",
+    "WEBHOOK_PASSWORD",
+    "WEBHOOK_PUBLIC_URL",
+    "SYNC_HOST",
+    "SYNC_PORT",
 )
+
+_LOOPBACK = r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)"
 
 
 class SettingsError(SyncError):
@@ -64,6 +71,7 @@ class Budget(_Section):
 
     share: float = Field(0.5, gt=0, le=1, description="part of the day's tokens this program may use")
     daily_tokens: int = Field(30_000, gt=0, description="the company's tokens a day, where Pipedrive does not say")
+    reserve: float = Field(0.1, ge=0, lt=1, description="part of our share that the service keeps for people's changes")
 
 
 class Currency(_Section):
@@ -99,6 +107,7 @@ class Currency(_Section):
 class Poll(_Section):
     """How changes are looked for."""
 
+    interval: int | None = Field(None, ge=15, description="seconds between two polls; default: planned by the budget")
     overlap: int = Field(60, ge=1, le=86_400, description="seconds read again, for changes that show up late")
     reference_interval: int = Field(3600, ge=0, description="seconds between two looks at users, stages, fields …")
     files_interval: int = Field(900, ge=0, description="seconds between two looks at the newest files")
@@ -126,6 +135,12 @@ class Privacy(_Section):
         return self
 
 
+class Retention(_Section):
+    """How long the program keeps what it needs no more."""
+
+    inbox_days: int = Field(7, ge=1, description="days that events are kept once they are applied or superseded")
+
+
 class Logs(_Section):
     """What the program says while it works."""
 
@@ -143,11 +158,17 @@ class Settings(_Section):
     pipedrive_company_domain: str | None = None
     pipedrive_base_url: str | None = None
     database_url: SecretStr = Field(default_factory=lambda: SecretStr(default_database_url()))
+    webhook_user: str | None = None
+    webhook_password: SecretStr | None = None
+    webhook_public_url: str | None = None
+    sync_host: str = "127.0.0.1"
+    sync_port: int = Field(8080, ge=1, le=65_535)
     budget: Budget = Budget()
     currency: Currency = Currency()
     poll: Poll = Poll()
     sweep: Sweep = Sweep()
     privacy: Privacy = Privacy()
+    retention: Retention = Retention()
     logs: Logs = Logs()
 
     @field_validator("pipedrive_company_domain")
@@ -168,9 +189,34 @@ class Settings(_Section):
             return None
         if not re.fullmatch(r"https?://[^/?#@\s]+/?", value.strip()):
             raise ValueError("is an address like https://acme.pipedrive.com, without a path and without credentials")
-        if value.startswith("http://") and not re.match(r"http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$)", value):
+        if value.startswith("http://") and not re.match(_LOOPBACK, value):
             raise ValueError("must be https: a token must not travel in clear")
         return value.strip().rstrip("/")
+
+    @field_validator("webhook_public_url")
+    @classmethod
+    def _public_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        value = value.strip().rstrip("/")
+        if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", value):
+            raise ValueError("is an address like https://sync.example.com, without credentials; a path may follow")
+        if value.startswith("http://") and not re.match(_LOOPBACK, value):
+            raise ValueError("must be https: the webhooks' password must not travel in clear")
+        return value
+
+    @field_validator("webhook_user")
+    @classmethod
+    def _user(cls, value: str | None) -> str | None:
+        if value and ":" in value:
+            raise ValueError("must not hold a colon: HTTP Basic ends the user's name with it")
+        return value
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if bool(self.webhook_user) != bool(self.webhook_password):
+            raise ValueError("WEBHOOK_USER and WEBHOOK_PASSWORD go together: set both, or neither")
+        return self
 
     @field_validator("database_url")
     @classmethod
@@ -194,6 +240,7 @@ class Settings(_Section):
             self.pipedrive_api_token,
             self.pipedrive_client_secret,
             self.pipedrive_refresh_token,
+            self.webhook_password,
             self.privacy.hash_key,
         )
         known = [value.get_secret_value() for value in values if value]

@@ -76,6 +76,7 @@ class Listing:
     lookup_cost: int = 10  # per call: a batch of ids, or one record
     shows: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))  # rows of the mirror it covers
     newest_ids: bool = False  # can hold records that no `updated_since` shows
+    pace: int = 1  # polled so many times less often than the most pressing lists
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # each is one of a kind
@@ -92,6 +93,7 @@ class Entity:
     leads_to_organization: tuple[str, ...] = ()  # columns that tie a record to an organization's account
     deleted_when: tuple[str, bool] | None = ("is_deleted", True)  # how a record says that it is deleted
     optional: bool = False  # privacy settings may leave the whole entity out
+    has_events: bool = False  # Pipedrive tells of its changes by webhook, under the singular name
 
     @property
     def column_names(self) -> frozenset[str]:
@@ -182,6 +184,7 @@ ORGANIZATIONS = Entity(
     listings=(_v2("organizations", "organizations"),),
     has_custom_fields=True,
     leads_to_organization=("id",),
+    has_events=True,
 )
 
 DEALS = Entity(
@@ -231,10 +234,12 @@ DEALS = Entity(
             params=_DEAL_PARAMS,
             shows=MappingProxyType({"is_archived": True}),
             lookup_cost=20,
+            pace=4,
         ),
     ),
     has_custom_fields=True,
     leads_to_organization=("org_id",),
+    has_events=True,
 )
 
 PERSONS = Entity(
@@ -255,9 +260,10 @@ PERSONS = Entity(
         *_texts("notes job_title", optional=True),
         *_dates("birthday", optional=True),
     ),
-    listings=(_v2("persons", "persons"),),
+    listings=(_v2("persons", "persons", pace=2),),
     has_custom_fields=True,
     optional=True,
+    has_events=True,
 )
 
 ACTIVITIES = Entity(
@@ -286,6 +292,7 @@ ACTIVITIES = Entity(
     listings=(_v2("activities", "activities", params=MappingProxyType({"include_fields": "attendees"})),),
     leads_to_organization=("org_id", "deal_id"),
     optional=True,
+    has_events=True,
 )
 
 NOTES = Entity(
@@ -308,11 +315,12 @@ NOTES = Entity(
         *_jsons("project task", optional=True),
     ),
     listings=(
-        Listing("notes", f"{_V1}/notes", Paging.OFFSET, Poll.SINCE, cost=20, lookup=Lookup.SINGLE, lookup_cost=2),
+        Listing("notes", f"{_V1}/notes", Paging.OFFSET, Poll.SINCE, 20, lookup=Lookup.SINGLE, lookup_cost=2, pace=4),
     ),
     api_version=1,
     deleted_when=("active_flag", False),
     optional=True,
+    has_events=True,
 )
 
 FILES = Entity(
@@ -367,6 +375,7 @@ USERS = Entity(
     ),
     listings=(_reference("users", f"{_V1}/users", Paging.WHOLE, cost=20, lookup=Lookup.SINGLE, lookup_cost=2),),
     api_version=1,
+    has_events=True,
 )
 
 PIPELINES = Entity(
@@ -383,6 +392,7 @@ PIPELINES = Entity(
     listings=(
         _reference("pipelines", "/api/v2/pipelines", Paging.CURSOR, cost=5, lookup=Lookup.SINGLE, lookup_cost=1),
     ),
+    has_events=True,
 )
 
 STAGES = Entity(
@@ -400,6 +410,7 @@ STAGES = Entity(
         *_TIMES,
     ),
     listings=(_reference("stages", "/api/v2/stages", Paging.CURSOR, cost=5, lookup=Lookup.SINGLE, lookup_cost=1),),
+    has_events=True,
 )
 
 ACTIVITY_TYPES = Entity(
@@ -465,3 +476,6 @@ ENTITIES: tuple[Entity, ...] = (
 )
 
 BY_NAME: Mapping[str, Entity] = MappingProxyType({entity.name: entity for entity in ENTITIES})
+
+# By what webhooks call one of them.
+BY_EVENT: Mapping[str, Entity] = MappingProxyType({entity.singular: entity for entity in ENTITIES if entity.has_events})

@@ -37,6 +37,13 @@ def among(connection: Connection, of: ColumnElement[Any], values: Collection[Any
     return of.in_(select(listed.c.value))
 
 
+def whole_second(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """An instant cut to its second, as `update_time` is: only instants of one precision compare as texts."""
+    if connection.dialect.name == "postgresql":
+        return func.date_trunc("second", moment)
+    return func.substr(moment, 1, 19).concat("Z")
+
+
 def key_names(table: Table) -> Sequence[str]:
     """The names of a table's primary key columns."""
     return [column.name for column in table.primary_key]

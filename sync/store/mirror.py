@@ -5,20 +5,21 @@ itself, so that no order of arrival can break it. All functions work in the call
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, null, or_, select, tuple_, type_coerce, update
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.records import Key, Row, key_of
-from sync.store.bulk import put_rows
+from sync.store.bulk import Rule, put_rows
 from sync.store.dialect import among, key_names
 from sync.store.errors import words_of
 from sync.store.schema import TABLES, accounts
-from sync.store.types import timestamp_text
+from sync.store.types import Json, Timestamp, timestamp_text
 
 
 def upsert(
@@ -29,12 +30,31 @@ def upsert(
     Columns that a row does not carry keep what they hold. A row older than what is held, or read before it, changes
     nothing, and so does an equal one. A row that the database can't hold never stops the others.
     """
+    stamps = {"company_id": company_id, "synced_at": timestamp_text(read_at, 6)}
+    if entity.has_events:
+        stamps["event_time"] = None
+    return _put_all(connection, entity, [row | stamps for row in rows], _replaces)
+
+
+def upsert_told(
+    connection: Connection, company_id: int, entity: Entity, rows: Sequence[Row]
+) -> tuple[list[Key], list[tuple[Row, str]]]:
+    """Store rows that events told of, each with its own `event_time` and `synced_at`; returns what `upsert` does.
+
+    A row is taken if its event came after the one that wrote what is held, and if what it tells is newer than what was
+    read: in one second of `update_time`, no event overrules a read.
+    """
+    return _put_all(connection, entity, [row | {"company_id": company_id} for row in rows], _follows)
+
+
+def _put_all(
+    connection: Connection, entity: Entity, rows: Sequence[Row], rule: Rule
+) -> tuple[list[Key], list[tuple[Row, str]]]:
     changed: list[Key] = []
     refused: list[tuple[Row, str]] = []
-    stamps = {"company_id": company_id, "synced_at": timestamp_text(read_at, 6)}
     for columns, group in _by_columns(entity, rows):
-        put = partial(put_rows, connection, TABLES[entity.name], columns.union(stamps), rule=_replaces)
-        _put_halving(connection, put, [row | stamps for row in group], changed, refused)
+        put = partial(put_rows, connection, TABLES[entity.name], columns, rule=rule)
+        _put_halving(connection, put, group, changed, refused)
     return changed, refused
 
 
@@ -81,7 +101,7 @@ def _put_halving(
 
 def _replaces(table: Table, new: Any, columns: frozenset[str]) -> ColumnElement[bool]:
     """That an offered row is to be taken: it is not older than what is held, and it differs."""
-    compared = sorted(columns - {"synced_at"} - set(key_names(table)))
+    compared = sorted(columns - {"synced_at", "event_time"} - set(key_names(table)))
     differs = or_(*(new[name].is_distinct_from(table.c[name]) for name in compared))
     return and_(_not_older(table, new, columns), differs)
 
@@ -94,6 +114,67 @@ def _not_older(table: Table, new: Any, columns: frozenset[str]) -> ColumnElement
     # second: two versions of the same second are told apart by the order in which they were read.
     held, offered = (func.coalesce(of.update_time, of.add_time) for of in (table.c, new))
     return or_(held.is_(None), offered > held, and_(or_(offered == held, offered.is_(None)), read_no_earlier))
+
+
+def _follows(table: Table, new: Any, _columns: frozenset[str]) -> ColumnElement[bool]:
+    """That a row told by an event is to be taken: see `upsert_told`."""
+    held_event = table.c.event_time
+    newest_event = or_(held_event.is_(None), new.event_time > held_event)
+    if "update_time" not in table.c:
+        return newest_event
+    held, offered = (func.coalesce(of.update_time, of.add_time) for of in (table.c, new))
+    newer = or_(held.is_(None), offered > held, and_(offered == held, held_event.is_not(None)))
+    return and_(newest_event, newer)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Of what age a held row is: by Pipedrive's clock, by the event that wrote it, by our reading; and if it lives."""
+
+    changed_at: datetime | None
+    event_time: datetime | None
+    synced_at: datetime
+    is_deleted: bool
+    custom_fields: Mapping[str, Any] | None
+
+
+def held_rows(connection: Connection, company_id: int, entity: Entity, ids: Collection[int]) -> dict[int, Held]:
+    """What is held of these records, by id; only of entities that events tell of."""
+    table = TABLES[entity.name]
+    changed_at = func.coalesce(table.c.update_time, table.c.add_time) if "update_time" in table.c else null()
+    custom_fields = table.c.custom_fields if entity.has_custom_fields else null()
+    found = connection.execute(
+        select(
+            table.c.id,
+            type_coerce(changed_at, Timestamp()),
+            table.c.event_time,
+            table.c.synced_at,
+            table.c.deleted_at.is_not(None),
+            type_coerce(custom_fields, Json),
+        ).where(table.c.company_id == company_id, among(connection, table.c.id, ids))
+    )
+    return {one: Held(*ages) for one, *ages in found}
+
+
+def mark_told_deleted(
+    connection: Connection, company_id: int, entity: Entity, record_id: int, *, event_time: datetime
+) -> bool:
+    """Mark a row as deleted by an event, unless it is held as changed since; whether it was."""
+    table = TABLES[entity.name]
+    values: dict[str, Any] = {"deleted_at": event_time.replace(microsecond=0), "event_time": event_time}
+    if entity.deleted_when:
+        name, value = entity.deleted_when
+        values[name] = value
+    conditions = [
+        table.c.company_id == company_id,
+        table.c.id == record_id,
+        table.c.deleted_at.is_(None),
+        or_(table.c.event_time.is_(None), table.c.event_time < event_time),
+    ]
+    if "update_time" in table.c:
+        held = type_coerce(func.coalesce(table.c.update_time, table.c.add_time), Timestamp())
+        conditions.append(or_(held.is_(None), held <= event_time.replace(microsecond=0)))
+    return connection.execute(update(table).where(*conditions).values(values)).rowcount > 0
 
 
 def count_rows(connection: Connection, company_id: int, entity: Entity, shows: Mapping[str, bool] | None = None) -> int:

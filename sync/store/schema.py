@@ -46,6 +46,7 @@ _TYPES: Mapping[Kind, Any] = MappingProxyType(
 )
 
 _MOMENT = Timestamp(digits=6)
+_EVENT_TIME = Timestamp(digits=3)  # Pipedrive API: webhooks tell it in milliseconds
 
 # The account builder and the pages look records up by what they hang on.
 _LINKS = ("org_id", "deal_id")
@@ -68,6 +69,8 @@ def _mirror_table(entity: Entity) -> Table:
     columns += [
         Column("extra", Json),
         Column("synced_at", _MOMENT, nullable=False),
+        # Of the event that wrote this version; null where a read did.
+        *([Column("event_time", _EVENT_TIME)] if entity.has_events else []),
         Column("deleted_at", Timestamp()),
     ]
     table = Table(entity.name, metadata, _company_id(), *columns)
@@ -206,4 +209,80 @@ token_budgets = Table(
     Column("resets_at", _MOMENT),
     Column("spent_until", _MOMENT),
     Column("seen_at", _MOMENT),
+)
+
+# Webhook events as they came: one row per event, however often it was delivered.
+inbox = Table(
+    "inbox",
+    metadata,
+    _company_id(),
+    Column("event_id", Text(), primary_key=True),  # meta.id
+    # Pipedrive API: the id of `user` events is not unique; their time is kept here too. Empty for all others.
+    Column("occurrence", Text(), primary_key=True),
+    Column("entity", Text(), nullable=False),  # as webhooks call it: the singular name
+    Column("entity_id", Integer(), nullable=False),
+    Column("action", Text(), nullable=False),
+    Column("event_time", _EVENT_TIME, nullable=False),  # by Pipedrive's clock
+    Column("attempt", Integer(), nullable=False),
+    Column("webhook_id", Integer()),
+    Column("received_at", _MOMENT, nullable=False),
+    Column("payload", Text()),  # the body as JSON, without what privacy leaves out
+    Column("state", Text(), nullable=False),
+    Column("error", Text()),
+    Column("applied_at", _MOMENT),
+)
+Index(None, inbox.c.company_id, inbox.c.entity, inbox.c.entity_id)
+Index(None, inbox.c.company_id, inbox.c.received_at)
+_WAITS = inbox.c.state == "pending"
+Index("ix_inbox_pending", inbox.c.company_id, inbox.c.event_time, sqlite_where=_WAITS, postgresql_where=_WAITS)
+
+# Records that an event told of, but not in full: read again, many at once.
+follow_ups = Table(
+    "follow_ups",
+    metadata,
+    _company_id(),
+    Column("entity", Text(), primary_key=True),  # the table's name
+    Column("id", Integer(), **_KEY),
+    Column("waiting_since", _MOMENT, nullable=False),
+    Column("needs_read_after", _MOMENT, nullable=False),  # what was read before tells nothing new
+)
+
+# Changes that a poll found before any event told of them: late, or missed.
+unannounced_changes = Table(
+    "unannounced_changes",
+    metadata,
+    _company_id(),
+    Column("entity", Text(), primary_key=True),  # the table's name
+    Column("id", Integer(), **_KEY),
+    Column("update_time", Timestamp(), nullable=False),
+    Column("found_at", _MOMENT, nullable=False),
+)
+
+# Our subscriptions at Pipedrive.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _company_id(),
+    Column("webhook_id", Integer(), **_KEY),
+    Column("event_object", Text(), nullable=False),
+    Column("subscription_url", Text(), nullable=False),
+    Column("auth_user", Text(), nullable=False),  # what Pipedrive signs in with
+    Column("password_hash", Text(), nullable=False),
+    Column("is_active", Boolean(), nullable=False),
+    Column("created_at", _MOMENT, nullable=False),
+    Column("checked_at", _MOMENT, nullable=False),
+)
+
+# How each job of the service fared the last time it ran.
+jobs = Table(
+    "jobs",
+    metadata,
+    _company_id(),
+    Column("job", Text(), primary_key=True),
+    Column("started_at", _MOMENT, nullable=False),
+    Column("ended_at", _MOMENT, nullable=False),
+    Column("succeeded_at", _MOMENT),
+    Column("next_run_at", _MOMENT),
+    Column("failures", Integer(), nullable=False),  # in a row
+    Column("error", Text()),
 )

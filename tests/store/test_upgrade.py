@@ -128,8 +128,14 @@ def _description(database: Database) -> dict[str, Any]:
                 ],
                 "key": inspector.get_pk_constraint(name),
                 "links": sorted(inspector.get_foreign_keys(name), key=str),
-                "indexes": sorted(inspector.get_indexes(name), key=lambda index: str(index["name"])),
+                "indexes": sorted((_told(index) for index in inspector.get_indexes(name)), key=str),
             }
             for name in sorted(found.tables)
             if name != "alembic_version"
         }
+
+
+def _told(index: Any) -> dict[str, Any]:
+    """An index with its condition in words, which then can be compared."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}

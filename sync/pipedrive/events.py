@@ -1,0 +1,373 @@
+"""A webhook's body: what event it tells of, and the record it shows translated into the shape of API v2.
+
+The payload is not an API record (custom fields are wrapped, numbers come as texts, names differ) and carries only
+"crucial" attributes: what is missing was not cleared. `read_event` says what happened, `change_of` what the record now
+looks like as far as the payload can tell, and whether that is exact. Pure functions.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from sync.pipedrive.entities import Entity, Kind
+from sync.pipedrive.records import Record
+
+_INTEGERS = range(-(2**63), 2**63)
+_MILLISECONDS_FROM = 100_000_000_000  # as seconds, this is the year 5138
+
+
+class Malformed(ValueError):
+    """A body that is no event; the text says what is wrong with it."""
+
+
+class Action(StrEnum):
+    """What happened to a record."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What `meta` tells of an event, and the record after it."""
+
+    event_id: str
+    company_id: int
+    entity: str  # as webhooks call it: the singular name
+    entity_id: int
+    action: Action
+    event_time: datetime  # by Pipedrive's clock, in milliseconds
+    attempt: int
+    webhook_id: int | None
+    data: Mapping[str, Any] | None
+    merged_to_id: int | None = None
+    merged_from_id: int | None = None
+
+    @property
+    def occurrence(self) -> str:
+        """What tells two events with one id apart. Pipedrive API: the id of a `user` event is not unique."""
+        return self.event_time.isoformat() if self.entity == "user" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an event makes of a record. `record` has API shape and lacks what the payload does not tell.
+
+    `exact`: it lacks nothing, which is rare; any other record has to be read to be held as Pipedrive shows it.
+    """
+
+    record: Record
+    exact: bool
+
+
+def read_event(body: Any) -> Event:
+    """The event in a decoded body. Raises `Malformed`."""
+    whole = _object(body, "the body")
+    meta, data, _previous = (_member(whole, name) for name in ("meta", "data", "previous"))
+    if meta is None:
+        raise Malformed("meta is missing")
+    if not isinstance(meta.get("version", "2.0"), str) or not meta.get("version", "2.0").startswith("2"):
+        raise Malformed("meta.version is not 2.0: subscribe with version 2.0")
+    action = meta.get("action")
+    if action not in list(Action):
+        raise Malformed("meta.action is none of create, change, delete")
+    if data is None and action != Action.DELETE:
+        raise Malformed(f"data is missing, though meta.action is {action}")
+    return Event(
+        event_id=_text(meta, "id"),
+        company_id=_whole(meta, "company_id"),
+        entity=_text(meta, "entity"),
+        entity_id=_whole(meta, "entity_id"),
+        action=Action(action),
+        event_time=_moment(meta),
+        attempt=_whole(meta, "attempt", needed=False) or 1,
+        webhook_id=_whole(meta, "webhook_id", needed=False),
+        data=data,
+        merged_to_id=_whole(meta, "merged_to_id", needed=False),
+        merged_from_id=_whole(meta, "merged_from_id", needed=False),
+    )
+
+
+def change_of(entity: Entity, event: Event) -> Change:
+    """What an event that carries `data` makes of the record."""
+    record: Record = {"id": event.entity_id}
+    exact = True
+    for name, value in (event.data or {}).items():
+        told = _told(entity, name, value)
+        record |= told.attributes
+        exact = exact and told.exact
+    whole = entity.column_names | ({"custom_fields"} if entity.has_custom_fields else set())
+    return Change(record, exact and whole <= record.keys())
+
+
+def _told(entity: Entity, name: str, value: Any) -> "_Told":
+    """What one attribute of a payload tells."""
+    if name in ("id", *_NOT_OF_THE_API):
+        return _Told({})
+    if name == "custom_fields" and entity.has_custom_fields:
+        return _custom_fields(value)
+    rule = _RULES.get(entity.name, {}).get(name)
+    if rule is not None:
+        return rule(value)
+    kind = _kinds(entity).get(name)
+    translated = _UNCLEAR if kind is None else _AS[kind](value, entity.api_version)
+    return _Told({}, exact=False) if translated is _UNCLEAR else _Told({name: translated})
+
+
+# Pipedrive API: what an organization's payload has, and the API's record has not.
+_NOT_OF_THE_API = ("country_code", "picture_id")
+
+
+@lru_cache
+def _kinds(entity: Entity) -> Mapping[str, Kind]:
+    return MappingProxyType({column.name: column.kind for column in entity.columns})
+
+
+# What a single attribute of a payload means
+
+
+class _Unclear:
+    """A value that can't be told from the payload."""
+
+
+_UNCLEAR = _Unclear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one attribute of a payload says, in the names of the API."""
+
+    attributes: Record
+    exact: bool = True
+
+
+def _label(value: Any) -> _Told:
+    """Pipedrive API: an organization's payload carries one `label` instead of `label_ids`."""
+    number = _integer(value, 2)
+    if number is None:
+        return _Told({"label_ids": []})
+    return _Told({} if number is _UNCLEAR else {"label_ids": [number]}, exact=False)
+
+
+def _address(value: Any) -> _Told:
+    """An address with every part is one; a text gives its `value` alone."""
+    if value is None:
+        return _Told({"address": None})
+    if isinstance(value, str):
+        return _Told({"address": {**dict.fromkeys(_ADDRESS_PARTS), "value": value}} if value else {}, exact=False)
+    parts = _parts(value)
+    return _Told({}, exact=False) if parts is None else _Told({"address": parts})
+
+
+def _clock(name: str) -> Callable[[Any], _Told]:
+    """Pipedrive API: an activity's `due_time` and `duration` are null or `{"value", "timezone_id"}`; ours are UTC."""
+
+    def told(value: Any) -> _Told:
+        if value is None or isinstance(value, str):
+            return _Told({name: value or None})
+        known = isinstance(value, dict) and value.get("timezone_id") in _UTC and isinstance(value.get("value"), str)
+        return _Told({name: value["value"]}) if known else _Told({}, exact=False)
+
+    return told
+
+
+def _active(value: Any) -> _Told:
+    """Only a deletion is taken from the flag: that a record is there again has to be read."""
+    return _Told({"is_deleted": True} if value in (False, 0) and value is not None else {})
+
+
+def _busy(value: Any) -> _Told:
+    busy = _boolean(value, 2)
+    return _Told({}, exact=False) if busy is _UNCLEAR else _Told({"busy": busy})
+
+
+_UTC = (None, "", "UTC", "Etc/UTC", "GMT")
+_ADDRESS_PARTS = (
+    "value",
+    "country",
+    "admin_area_level_1",
+    "admin_area_level_2",
+    "locality",
+    "sublocality",
+    "route",
+    "street_number",
+    "subpremise",
+    "postal_code",
+    "formatted_address",
+)
+
+_RULES: Mapping[str, Mapping[str, Callable[[Any], _Told]]] = MappingProxyType(
+    {
+        "organizations": {"label": _label, "address": _address},
+        "activities": {
+            "active_flag": _active,
+            "busy_flag": _busy,
+            "due_time": _clock("due_time"),
+            "duration": _clock("duration"),
+            "location": lambda value: _Told({"location": None}) if value is None else _Told({}, exact=False),
+        },
+    }
+)
+
+
+def _parts(value: Any) -> Record | None:
+    """The parts of an address, if all are there."""
+    whole = isinstance(value, dict) and all(part in value for part in _ADDRESS_PARTS)
+    return {part: value[part] for part in _ADDRESS_PARTS} if whole else None
+
+
+def _integer(value: Any, _version: int) -> Any:
+    """Pipedrive API: `visible_to`, and ids in `user` events, come as texts."""
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 20:
+        value = int(value)
+    return value if value is None or (type(value) is int and value in _INTEGERS) else _UNCLEAR
+
+
+def _boolean(value: Any, _version: int) -> Any:
+    if value is None or type(value) is bool:
+        return value
+    return bool(value) if type(value) is int and value in (0, 1) else _UNCLEAR
+
+
+def _timestamp(value: Any, version: int) -> Any:
+    """An instant in any form, in the form of the record's API version: whole seconds in UTC."""
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return _UNCLEAR
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.microsecond:
+        return _UNCLEAR
+    return moment.strftime("%Y-%m-%d %H:%M:%S" if version == 1 else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def _as_it_is(value: Any, _version: int) -> Any:
+    return value
+
+
+_AS: Mapping[Kind, Callable[[Any, int], Any]] = MappingProxyType(
+    {
+        Kind.INTEGER: _integer,
+        Kind.TEXT: _as_it_is,
+        Kind.BOOLEAN: _boolean,
+        Kind.NUMBER: _as_it_is,
+        Kind.TIMESTAMP: _timestamp,
+        Kind.DATE: _as_it_is,
+        Kind.JSON: _as_it_is,
+    }
+)
+
+
+# Custom fields
+
+
+def _custom_fields(wrapped: Any) -> _Told:
+    """The values in the shape of API v2, without those that can't be told."""
+    if not isinstance(wrapped, dict):
+        return _Told({}, exact=False)
+    values = {code: _unwrapped(value) for code, value in wrapped.items()}
+    clear = {code: value for code, value in values.items() if value is not _UNCLEAR}
+    return _Told({"custom_fields": clear}, exact=len(clear) == len(values))
+
+
+def _unwrapped(wrapped: Any) -> Any:
+    """Pipedrive API: each value is wrapped by type, `{"type": "enum", "id": 17}`; one that is not set is null."""
+    if wrapped is None:
+        return None
+    if not isinstance(wrapped, dict):
+        return _UNCLEAR
+    unwrap = _WRAPPINGS.get(wrapped.get("type", ""))
+    try:
+        return _UNCLEAR if unwrap is None else unwrap(wrapped)
+    except (KeyError, TypeError):
+        return _UNCLEAR
+
+
+def _plain(wrapped: Mapping[str, Any]) -> Any:
+    value = wrapped["value"]
+    return _UNCLEAR if isinstance(value, dict | list) else value
+
+
+def _one(wrapped: Mapping[str, Any]) -> Any:
+    return _integer(wrapped["id"], 2)
+
+
+def _set(wrapped: Mapping[str, Any]) -> Any:
+    ids = [_integer(one["id"], 2) for one in wrapped["values"]]
+    return _UNCLEAR if _UNCLEAR in ids else ids or None
+
+
+def _range(wrapped: Mapping[str, Any]) -> Any:
+    return {"value": wrapped["from"], "until": wrapped["until"]}
+
+
+def _time(wrapped: Mapping[str, Any]) -> Any:
+    return {"value": wrapped["value"], "timezone_name": wrapped["timezone_name"]}
+
+
+_WRAPPINGS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = MappingProxyType(
+    {
+        **dict.fromkeys(("varchar", "varchar_auto", "text", "double", "phone", "date"), _plain),
+        **dict.fromkeys(("enum", "user", "org", "people"), _one),
+        "set": _set,
+        "monetary": lambda wrapped: {"value": wrapped["value"], "currency": wrapped["currency"]},
+        **dict.fromkeys(("daterange", "timerange"), _range),
+        "time": _time,
+        "address": lambda wrapped: _UNCLEAR if (parts := _parts(wrapped)) is None else parts,
+    }
+)
+
+
+# The frame
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise Malformed(f"{what} is not an object")
+    return value
+
+
+def _member(body: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    value = body.get(name)
+    return None if value is None else _object(value, name)
+
+
+def _text(meta: Mapping[str, Any], name: str) -> str:
+    value = meta.get(name)
+    value = str(value) if type(value) is int else value
+    if not isinstance(value, str) or not value or len(value) > 200 or not value.isprintable():
+        raise Malformed(f"meta.{name} is missing, or no short text")
+    return value
+
+
+def _whole(meta: Mapping[str, Any], name: str, *, needed: bool = True) -> Any:
+    """Pipedrive API: ids in `meta` are texts."""
+    value = meta.get(name)
+    if value is None and not needed:
+        return None
+    number = _integer(value, 2)
+    if number is None or number is _UNCLEAR:
+        raise Malformed(f"meta.{name} is missing, or no whole number")
+    return number
+
+
+def _moment(meta: Mapping[str, Any]) -> datetime:
+    """Pipedrive API: RFC 3339 in milliseconds; for `user` events an integer epoch."""
+    value = meta.get("timestamp")
+    try:
+        if isinstance(value, str) and not value.isdecimal():
+            moment = datetime.fromisoformat(value)
+        else:
+            number = int(value)  # type: ignore[arg-type]  # a TypeError is an answer too
+            moment = datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_FROM else number, UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise Malformed("meta.timestamp is missing, or no time") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -1,0 +1,202 @@
+"""The inbox: webhook events as they came, one row per event, and what became of each.
+
+An event is `pending` until it is applied; then it is `applied`, `superseded` (something newer was there already) or
+`failed` (kept with its reason, and tried again once its record has been read). What an event means is decided above.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, literal_column, select, update
+
+from sync.pipedrive.events import Event
+from sync.store.dialect import among, insert_into
+from sync.store.schema import inbox
+
+
+class State(StrEnum):
+    """What became of an event."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+EventKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event as it is to be stored: `payload` is JSON text, None where it may not be kept."""
+
+    event: Event
+    payload: str | None
+    received_at: datetime
+    state: State = State.PENDING
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An event that waits to be applied."""
+
+    event_id: str
+    occurrence: str
+    entity: str
+    entity_id: int
+    event_time: datetime
+    received_at: datetime
+    payload: str | None
+
+    @property
+    def key(self) -> EventKey:
+        return self.event_id, self.occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one event."""
+
+    key: EventKey
+    state: State
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How full the inbox is, and when it was last written to."""
+
+    by_state: Mapping[str, int]
+    oldest_pending: datetime | None
+    last_received: datetime | None
+
+    @property
+    def pending(self) -> int:
+        return self.by_state.get(State.PENDING, 0)
+
+    @property
+    def failed(self) -> int:
+        return self.by_state.get(State.FAILED, 0)
+
+
+def save_events(connection: Connection, received: Sequence[Received]) -> int:
+    """Store events; how many were new: one that is there already changes nothing."""
+    rows = [
+        {
+            "company_id": one.event.company_id,
+            "event_id": one.event.event_id,
+            "occurrence": one.event.occurrence,
+            "entity": one.event.entity,
+            "entity_id": one.event.entity_id,
+            "action": one.event.action.value,
+            "event_time": one.event.event_time,
+            "attempt": one.event.attempt,
+            "webhook_id": one.event.webhook_id,
+            "received_at": one.received_at,
+            "payload": one.payload,
+            "state": one.state.value,
+            "error": one.error,
+        }
+        for one in received
+    ]
+    if not rows:
+        return 0
+    statement = insert_into(inbox, connection.dialect.name).on_conflict_do_nothing()
+    return connection.execute(statement, rows).rowcount
+
+
+def any_pending(connection: Connection, company_id: int) -> bool:
+    """Whether an event waits."""
+    return (
+        connection.execute(select(inbox.c.event_id).where(*_in(company_id, State.PENDING)).limit(1)).first() is not None
+    )
+
+
+def load_pending(connection: Connection, company_id: int, limit: int) -> list[Waiting]:
+    """Events that wait, in the order in which they happened."""
+    columns = (inbox.c[name] for name in Waiting.__dataclass_fields__)
+    found = connection.execute(
+        select(*columns)
+        .where(*_in(company_id, State.PENDING))
+        .order_by(inbox.c.event_time, inbox.c.received_at, inbox.c.event_id)
+        .limit(limit)
+    )
+    return [Waiting(*row) for row in found]
+
+
+def settle_events(connection: Connection, company_id: int, settled: Sequence[Settled], *, at: datetime) -> None:
+    """Note what became of events."""
+    if settled:
+        statement = update(inbox).where(
+            inbox.c.company_id == company_id,
+            inbox.c.event_id == bindparam("its_id"),
+            inbox.c.occurrence == bindparam("its_occurrence"),
+        )
+        connection.execute(
+            statement.values(state=bindparam("its_state"), error=bindparam("its_error"), applied_at=at),
+            [
+                {
+                    "its_id": one.key[0],
+                    "its_occurrence": one.key[1],
+                    "its_state": one.state.value,
+                    "its_error": one.error,
+                }
+                for one in settled
+            ],
+        )
+
+
+def revive_failed(
+    connection: Connection, company_id: int, entity: str, ids: Collection[int], *, read_at: datetime
+) -> None:
+    """Let events that failed before their records were read be tried once more."""
+    failed = and_(*_in(company_id, State.FAILED), inbox.c.entity == entity, inbox.c.applied_at <= read_at)
+    # Hardly ever has any failed: looking first is cheaper than naming every record.
+    theirs = set(connection.scalars(select(inbox.c.entity_id).where(failed))) & set(ids)
+    if theirs:
+        chosen = among(connection, inbox.c.entity_id, theirs)
+        connection.execute(update(inbox).where(failed, chosen).values(state=State.PENDING.value))
+
+
+def count_events(connection: Connection, company_id: int) -> Counts:
+    """How full the inbox is."""
+    by_state = connection.execute(
+        select(inbox.c.state, func.count().label("number"))
+        .where(inbox.c.company_id == company_id)
+        .group_by(inbox.c.state)
+    )
+    oldest = connection.scalar(select(func.min(inbox.c.received_at)).where(*_in(company_id, State.PENDING)))
+    return Counts({row.state: row.number for row in by_state}, oldest, last_received(connection, company_id))
+
+
+def last_received(connection: Connection, company_id: int) -> datetime | None:
+    """When the last event came."""
+    latest: datetime | None = connection.scalar(
+        select(func.max(inbox.c.received_at)).where(inbox.c.company_id == company_id)
+    )
+    return latest
+
+
+def load_failures(connection: Connection, company_id: int, limit: int) -> list[Mapping[str, Any]]:
+    """The latest events that failed, and why."""
+    shown = (inbox.c.entity, inbox.c.entity_id, inbox.c.action, inbox.c.event_time, inbox.c.error)
+    found = connection.execute(
+        select(*shown).where(*_in(company_id, State.FAILED)).order_by(inbox.c.event_time.desc()).limit(limit)
+    )
+    return [row._asdict() for row in found]
+
+
+def prune_events(connection: Connection, company_id: int, *, before: datetime) -> int:
+    """Remove events that are done with and came before a moment; how many."""
+    done = inbox.c.state.in_((State.APPLIED.value, State.SUPERSEDED.value))
+    gone = delete(inbox).where(inbox.c.company_id == company_id, done, inbox.c.received_at < before)
+    return connection.execute(gone).rowcount
+
+
+def _in(company_id: int, state: State) -> tuple[ColumnElement[bool], ...]:
+    # The state as a literal: the index of those that wait is made for it.
+    return inbox.c.company_id == company_id, inbox.c.state == literal_column(f"'{state.value}'")
