@@ -33,10 +33,12 @@ from sync.pipedrive.errors import (
     Rule,
     Unauthorized,
     failure,
+    route_of,
     rule_for,
     subject_of,
 )
 from sync.pipedrive.limits import BurstWindow, TokenBudget, asked_wait, is_daily, number_header, retry_after
+from sync.telemetry.metrics import REQUESTS, TOKENS
 
 _HOLD = 1.0  # seconds: half a burst window, when a 429 does not say how long
 
@@ -187,6 +189,7 @@ class Client:
                 self._budget.forgo(call.cost)
                 raise
         status = outcome.status_code if isinstance(outcome, requests.Response) else None
+        REQUESTS.labels(call.method, route_of(call.path), status or 0).inc()
         milliseconds = round((self._clock.monotonic() - started) * 1000)
         self._log.debug(
             "pipedrive_call",
@@ -203,7 +206,7 @@ class Client:
 
     def _reserve(self, call: _Call) -> None:
         try:
-            self._budget.require(call.cost, call.purpose, self._clock.now())
+            self._budget.require(call.cost, call.purpose, self._clock.now(), beyond_share=call.priority == 0)
         except BudgetSpent as error:
             error.endpoint = f"{call.method} {call.path}"
             error.entity, error.record_id = subject_of(call.path)
@@ -228,12 +231,16 @@ class Client:
 
     def _broken(self, call: _Call, broken: transport.Breakdown) -> PipedriveError:
         if broken.answered:
-            self._budget.record(call.cost, call.purpose, {}, self._clock.now())
+            self._record(call, {})
         else:
             self._budget.forgo(call.cost)
         # An address that worked before is right: then it is the network that lost the name.
         rule = UNREACHABLE if broken.rule is NO_SUCH_HOST and self._reached else broken.rule
         return call.failed(rule, words=self._auth.hide(broken.words), sent=broken.sent)
+
+    def _record(self, call: _Call, headers: Mapping[str, str]) -> None:
+        self._budget.record(call.cost, call.purpose, headers, self._clock.now())
+        TOKENS.labels(call.purpose).inc(call.cost)
 
     def _judge(self, call: _Call, response: requests.Response, began_at: datetime) -> Answer:
         """Learn from the headers, then turn the answer into data, or raise what it says."""
@@ -242,7 +249,7 @@ class Client:
             self._window.learn(int(limit))
         if response.status_code == 429:
             raise self._too_many(call, response)
-        self._budget.record(call.cost, call.purpose, response.headers, self._clock.now())
+        self._record(call, response.headers)
         if not 200 <= response.status_code < 300:
             raise self._refused(call, response)
         return self._opened(call, response, began_at)

@@ -243,12 +243,20 @@ def rule_for(status: int) -> Rule:
     return _OTHER_5XX if status >= 500 else MALFORMED
 
 
+_CODE = 40  # characters: the code of a custom field, which some paths name
+
+
 def subject_of(path: str) -> tuple[str | None, int | None]:
     """The entity and the record a path is about: "/api/v2/deals/7" gives ("deals", 7)."""
     parts = [part for part in path.split("/") if part and part != "api" and part not in ("v1", "v2")]
     entity = parts[0] if parts else None
     record_id = int(parts[1]) if len(parts) > 1 and parts[1].isascii() and parts[1].isdigit() else None
     return entity, record_id
+
+
+def route_of(path: str) -> str:
+    """A path without the ids in it: "/api/v2/deals/7" is of the route "/api/v2/deals/{id}"."""
+    return "/".join("{id}" if part.isdigit() or len(part) == _CODE else part for part in path.split("/"))
 
 
 def failure(

@@ -256,10 +256,11 @@ class TokenBudget:
             if begun.left is not None:
                 self._learn(begun.daily_limit, begun.left, now)
 
-    def require(self, cost: int, purpose: str, now: datetime) -> None:
+    def require(self, cost: int, purpose: str, now: datetime, *, beyond_share: bool = False) -> None:
         """Set `cost` tokens aside for a call about to be sent; `record` or `forgo` settles them.
 
-        Raises `BudgetSpent` when the server said the day is spent, or when our share would be passed.
+        Raises `BudgetSpent` when the server said the day is spent, or when our share would be passed; a call that a
+        person waits for may go `beyond_share`.
         """
         with self._lock:
             state = self._turn(now)
@@ -267,7 +268,7 @@ class TokenBudget:
                 resets_at = self._resets_at(state, now)
                 raise BudgetSpent(f"Pipedrive's tokens of this day are spent (needed for: {purpose}).", resets_at)
             ours = self._ours(state)
-            if ours is not None and state.used_by_us + self._reserved + cost > ours:
+            if ours is not None and not beyond_share and state.used_by_us + self._reserved + cost > ours:
                 raise BudgetSpent(
                     f"This program has used its share of the day's tokens (needed for: {purpose}; used "
                     f"{state.used_by_us:,} of {ours:,}, see budget.share in the settings).",

@@ -4,11 +4,17 @@ from enum import Enum
 
 
 class Purpose(Enum):
-    """A purpose and its priority; a lower number goes first when calls wait in line."""
+    """A purpose and its priority; a lower number goes first when calls wait in line.
+
+    At 0 a person is waiting: our own share of the day's tokens does not stop such a call, only Pipedrive does.
+    """
 
     CHECK = ("check", 0)
+    SUBSCRIBE = ("subscribe", 0)
+    FOLLOW_UP = ("follow-up", 1)
     POLL = ("poll", 2)
     REFERENCE = ("reference", 2)
+    WEBHOOKS = ("webhooks", 2)
     BACKFILL = ("backfill", 3)
     SWEEP = ("sweep", 4)
 
