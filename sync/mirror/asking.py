@@ -11,11 +11,13 @@ from sync.pipedrive.records import says_deleted
 from sync.store.tokens import save_budget
 
 
-def ask_for(mirror: Mirror, entity: Entity, ids: Collection[int]) -> tuple[Ingested, set[int]]:
+def ask_for(
+    mirror: Mirror, entity: Entity, ids: Collection[int], *, purpose: Purpose = Purpose.SWEEP
+) -> tuple[Ingested, set[int]]:
     """Ask for records by id; which of them Pipedrive still has."""
     total = Ingested()
     found: set[int] = set()
-    for listing, page in lookups(mirror, entity, ids):
+    for listing, page in lookups(mirror, entity, ids, purpose=purpose):
         with mirror.database.writing() as connection:
             total += ingest(connection, mirror, entity, listing, page)
             save_budget(connection, mirror.company_id, mirror.budget)
@@ -23,11 +25,13 @@ def ask_for(mirror: Mirror, entity: Entity, ids: Collection[int]) -> tuple[Inges
     return total, found
 
 
-def lookups(mirror: Mirror, entity: Entity, ids: Collection[int]) -> Iterator[tuple[Listing, Page]]:
+def lookups(
+    mirror: Mirror, entity: Entity, ids: Collection[int], *, purpose: Purpose = Purpose.SWEEP
+) -> Iterator[tuple[Listing, Page]]:
     """Ask for records by id in every list of the entity, until they are found."""
     missing = set(ids)
     for listing in entity.listings:
-        for page in fetch_by_id(mirror.client, listing, set(missing), purpose=Purpose.SWEEP):
+        for page in fetch_by_id(mirror.client, listing, set(missing), purpose=purpose):
             yield listing, page
             missing -= _still_there(entity, page)
 

@@ -1,4 +1,4 @@
-"""One whole incremental cycle: reference data, polls, what no poll shows, the sweep, and the accounts.
+"""One whole incremental cycle: events, reference data, polls, what neither shows in full, the sweep, and the accounts.
 
 Neither a list that Pipedrive refuses nor deletions that the brake holds keep the rest from being done: they are raised
 at the end.
@@ -8,6 +8,8 @@ import structlog
 
 from sync.mirror.brake import DeletionsHeld, Held
 from sync.mirror.company import Mirror
+from sync.mirror.follow_up import read_follow_ups
+from sync.mirror.inbox import apply_inbox
 from sync.mirror.ingest import Ingested, rebuild_accounts
 from sync.mirror.poll import poll, poll_newest_ids
 from sync.mirror.reference import is_due, read_reference
@@ -31,14 +33,17 @@ def run_cycle(mirror: Mirror, *, whole_sweep: bool = False, accept_deletions: bo
     refusals = Refusals()
     everything = whole_sweep or accept_deletions
     mirror, total = read_reference(mirror, refusals, only_due=not everything, accept_deletions=accept_deletions)
+    apply_inbox(mirror)
     for entity, listing in swept_listings(mirror):
         if is_due(mirror, listing, _interval(mirror, listing)):
             with refusals.of(entity):
                 total += poll(mirror, entity, listing)
+    total += read_follow_ups(mirror, refusals, patience=lambda _entity: 0)
     if everything:
         total += sweep_whole(mirror, refusals, accept_deletions=accept_deletions)
     else:
         total += _slice(mirror, refusals)
+    apply_inbox(mirror)  # those that failed before their records were read
     value_anew(mirror)
     _log.info("cycle_done", read=total.read, changed=total.changed, deleted=total.deleted, rejected=total.rejected)
     refusals.raise_first()

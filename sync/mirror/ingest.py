@@ -17,6 +17,8 @@ from sync.mirror.company import Mirror
 from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.listing import Page
 from sync.pipedrive.records import Key, Record, Row, Unstorable, key_of, to_row
+from sync.store.follow_ups import settle_follow_ups
+from sync.store.inbox import revive_failed
 from sync.store.mirror import mark_deleted, upsert
 from sync.store.rejected import Rejection, forget_rejections, save_rejections
 
@@ -52,6 +54,8 @@ def ingest(
         record, _ = records.pop(key_of(entity, row))
         rejections.append(_rejection(entity, record, reason))
     forget_rejections(connection, company_id, entity.name, [_text(key) for key in records])
+    if entity.key == ("id",):
+        settle_reads(connection, company_id, entity, [key[0] for key in records], read_at=page.began_at)
     save_rejections(connection, company_id, rejections, rejected_at=mirror.clock.now())
     if build and changed:
         rebuild_accounts(connection, mirror, before | touched_organizations(connection, company_id, entity, changed))
@@ -67,6 +71,15 @@ def delete(
     if marked:
         rebuild_accounts(connection, mirror, touched)
     return Ingested(deleted=len(marked))
+
+
+def settle_reads(
+    connection: Connection, company_id: int, entity: Entity, ids: Collection[Any], *, read_at: datetime
+) -> None:
+    """Records were read at a moment: nothing has to be asked of them any more, and events that failed may succeed."""
+    if ids:
+        settle_follow_ups(connection, company_id, entity, ids, read_at=read_at)
+        revive_failed(connection, company_id, entity.singular, ids, read_at=read_at)
 
 
 def rebuild_accounts(connection: Connection, mirror: Mirror, organizations: Collection[int] | None) -> int:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from sqlalchemy import Connection
+
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import Ingested, ids_of, ingest
 from sync.mirror.marks import Mark, latest_update, mark_of, since_text
@@ -11,6 +13,7 @@ from sync.pipedrive.listing import Order, Page, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.store.checkpoints import load_checkpoint, save_checkpoint
 from sync.store.tokens import save_budget
+from sync.store.webhooks import note_unannounced
 
 
 def poll(mirror: Mirror, entity: Entity, listing: Listing) -> Ingested:
@@ -31,7 +34,7 @@ def poll_newest_ids(mirror: Mirror, entity: Entity, listing: Listing) -> Ingeste
         newest = max([newest, *ids])
         complete = page.following is None or min(ids, default=newest) <= reached
         with mirror.database.writing() as connection:
-            total += ingest(connection, mirror, entity, listing, page)
+            total += _ingest(connection, mirror, entity, listing, page)
             if complete:
                 save_checkpoint(connection, mirror.company_id, listing.name, backfill_last_id=newest)
             save_budget(connection, mirror.company_id, mirror.budget)
@@ -101,10 +104,18 @@ def _raised(mark: Mark | None, entity: Entity, page: Page) -> Mark | None:
 
 def _commit(mirror: Mirror, entity: Entity, listing: Listing, page: Page, mark: Mark | None) -> Ingested:
     with mirror.database.writing() as connection:
-        ingested = ingest(connection, mirror, entity, listing, page)
+        ingested = _ingest(connection, mirror, entity, listing, page)
         progress = mark.columns() if mark else {}
         save_checkpoint(connection, mirror.company_id, listing.name, last_run_at=mirror.clock.now(), **progress)
         save_budget(connection, mirror.company_id, mirror.budget)
+    return ingested
+
+
+def _ingest(connection: Connection, mirror: Mirror, entity: Entity, listing: Listing, page: Page) -> Ingested:
+    """Store a page, and note the changes on it that no event has told of."""
+    ingested = ingest(connection, mirror, entity, listing, page)
+    if ingested.changed and entity.has_events:
+        note_unannounced(connection, mirror.company_id, entity, ids_of(page), read_at=page.began_at)
     return ingested
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, literal_column, select, update
 
-from sync.pipedrive.events import Event
+from sync.pipedrive.events import Action, Event
 from sync.store.dialect import among, insert_into
 from sync.store.schema import inbox
 
@@ -126,6 +126,23 @@ def load_pending(connection: Connection, company_id: int, limit: int) -> list[Wa
         .limit(limit)
     )
     return [Waiting(*row) for row in found]
+
+
+def load_deletions(connection: Connection, company_id: int, entity: str, ids: Collection[int]) -> dict[int, datetime]:
+    """When the latest event that told of their deletion happened, of those records of which one did."""
+    if not ids:
+        return {}
+    found = connection.execute(
+        select(inbox.c.entity_id, func.max(inbox.c.event_time).label("latest"))
+        .where(
+            inbox.c.company_id == company_id,
+            inbox.c.entity == entity,
+            inbox.c.action == Action.DELETE.value,
+            among(connection, inbox.c.entity_id, ids),
+        )
+        .group_by(inbox.c.entity_id)
+    )
+    return {row.entity_id: row.latest for row in found}
 
 
 def settle_events(connection: Connection, company_id: int, settled: Sequence[Settled], *, at: datetime) -> None:
