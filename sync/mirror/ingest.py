@@ -16,7 +16,7 @@ from sync.accounts.touched import touched_organizations
 from sync.mirror.company import Mirror
 from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.listing import Page
-from sync.pipedrive.records import Key, Record, Row, Unstorable, key_of, to_row
+from sync.pipedrive.records import INTEGER_RANGE, Key, Record, Row, Unstorable, key_of, to_row
 from sync.store.follow_ups import settle_follow_ups
 from sync.store.inbox import revive_failed
 from sync.store.mirror import mark_deleted, upsert
@@ -90,8 +90,9 @@ def rebuild_accounts(connection: Connection, mirror: Mirror, organizations: Coll
 
 
 def ids_of(page: Page) -> set[int]:
-    """The ids of a page's records, as far as they have one."""
-    return {record["id"] for record in page.records if isinstance(record, dict) and type(record.get("id")) is int}
+    """The ids of a page's records, as far as they have one that can be stored."""
+    given = (record.get("id") for record in page.records if isinstance(record, dict))
+    return {one for one in given if type(one) is int and one in INTEGER_RANGE}
 
 
 def _sort_out(

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.pipedrive.entities import BY_NAME, ENTITIES, Entity
+from sync.pipedrive.events import api_name
 from sync.pipedrive.records import Record
 from sync.settings import Privacy as PrivacySettings
 from sync.settings import SettingsError
@@ -77,6 +78,20 @@ class Privacy:
             }
         return kept
 
+    def strip(self, entity: Entity, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A webhook's body as it may be stored: the same object where the entity has no rules.
+
+        What is to be hashed goes too, for a payload has it in another shape than the record that has to be read for it.
+        """
+        rules = self.rules.get(entity.name)
+        if rules is None:
+            return body
+        told = {part: body.get(part) for part in ("data", "previous")}
+        return {
+            "meta": body["meta"],
+            **{part: record and _stripped(entity, rules, record) for part, record in told.items()},
+        }
+
     def _shown(self, name: str, value: Any, left_out: frozenset[str], hashed: frozenset[str]) -> Any:
         if name in left_out:
             return None  # and not absent: what was stored before the setting goes too
@@ -85,6 +100,17 @@ class Privacy:
     def _hash(self, value: Any) -> str:
         digest = hmac.new(self.key, encode_json(value).encode(), hashlib.sha256).hexdigest()
         return f"hmac-sha256:{digest}"
+
+
+def _stripped(entity: Entity, rules: Rules, payload: Mapping[str, Any]) -> Record:
+    """What a payload tells of a record, without what the rules bear on, whatever the payload calls it."""
+    hidden = rules.left_out | rules.hashed
+    kept = {name: value for name, value in payload.items() if api_name(entity, name) not in hidden}
+    custom = kept.pop("custom_fields", None)
+    if isinstance(custom, dict):
+        known = {code for code, treatment in rules.custom.items() if treatment is Treatment.KEEP}
+        kept["custom_fields"] = {code: value for code, value in custom.items() if code in known}
+    return kept
 
 
 # What other records repeat of an entity that is left out.
@@ -96,21 +122,35 @@ def resolve_privacy(settings: PrivacySettings, definitions: Definitions) -> Priv
 
     Raises `SettingsError` that lists every name that fits nothing, or without which there is no mirror.
     """
+    privacy, mistakes = _resolve(settings, definitions)
+    if mistakes:
+        raise SettingsError("Wrong in [privacy]: " + "; ".join(mistakes) + ".", "Correct leave_out or hash.")
+    return privacy
+
+
+def resolve_cautiously(settings: PrivacySettings, definitions: Definitions) -> Privacy:
+    """The rules as far as the names can be looked up: an entity with a name that can't loses every custom field."""
+    return _resolve(settings, definitions)[0]
+
+
+def _resolve(settings: PrivacySettings, definitions: Definitions) -> tuple[Privacy, list[str]]:
     mistakes: list[str] = []
     entities = frozenset(name for name in settings.leave_out if "." not in name)
     mistakes += [message for name in sorted(entities) if (message := _mistake_in_entity(name))]
     treatments: dict[str, dict[str, Treatment]] = {}
+    unclear: set[str] = set()
     left_out = (*settings.leave_out, *(echo for name in sorted(entities) for echo in _ECHOES.get(name, ())))
     for treatment, names in ((Treatment.HASH, settings.hash), (Treatment.LEAVE_OUT, left_out)):
         for name in names:
             if name not in entities:
                 entity_name, parts = _parts(name, definitions, mistakes)
                 treatments.setdefault(entity_name, {}).update(dict.fromkeys(parts, treatment))
-    if mistakes:
-        raise SettingsError("Wrong in [privacy]: " + "; ".join(mistakes) + ".", "Correct leave_out or hash.")
-    rules = {name: _rules(parts, definitions.get(name, {})) for name, parts in treatments.items()}
+                unclear |= set() if parts else {entity_name}
+    rules = {
+        name: _rules(parts, {} if name in unclear else definitions.get(name, {})) for name, parts in treatments.items()
+    }
     key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
-    return Privacy(entities, rules, key)
+    return Privacy(entities, rules, key), mistakes
 
 
 def _mistake_in_entity(name: str) -> str | None:

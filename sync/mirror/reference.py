@@ -16,7 +16,7 @@ from sync.mirror.asking import ask_for
 from sync.mirror.brake import brake
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import Ingested, delete, ingest
-from sync.mirror.privacy import Definition, resolve_privacy
+from sync.mirror.privacy import Definition, Definitions, resolve_privacy
 from sync.mirror.refusals import Refusals
 from sync.pipedrive.entities import ENTITIES, FIELDS, Entity, Listing, Lookup
 from sync.pipedrive.listing import Page, fetch_page
@@ -24,6 +24,7 @@ from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.records import Key, Unstorable, key_of, to_row
 from sync.store.checkpoints import load_checkpoint, save_checkpoint
 from sync.store.custom_fields import load_definitions, remove_custom_field
+from sync.store.database import Database
 from sync.store.erasing import erase
 from sync.store.mirror import live_keys
 from sync.store.tokens import save_budget
@@ -58,22 +59,26 @@ def resolved(mirror: Mirror) -> Mirror:
 
     What was stored of an entity before it was left out is removed.
     """
-    with mirror.database.reading() as connection:
-        definitions = {
-            entity.name: {
-                definition.field_code: Definition(definition.field_name, definition.is_custom)
-                # A rule on a field that is gone still means that field.
-                for definition in load_definitions(connection, mirror.company_id, entity.singular, and_deleted=True)
-            }
-            for entity in ENTITIES
-        }
-    privacy = resolve_privacy(mirror.settings.privacy, definitions)
+    privacy = resolve_privacy(mirror.settings.privacy, stored_definitions(mirror.database, mirror.company_id))
     if privacy.entities:
         with mirror.database.writing() as connection:
             for entity in ENTITIES:
                 if not privacy.keeps(entity):
                     erase(connection, mirror.company_id, entity)
     return replace(mirror, privacy=privacy)
+
+
+def stored_definitions(database: Database, company_id: int) -> Definitions:
+    """The field definitions that privacy rules are resolved by; empty for each entity of which none was read yet."""
+    with database.reading() as connection:
+        return {
+            entity.name: {
+                definition.field_code: Definition(definition.field_name, definition.is_custom)
+                # A rule on a field that is gone still means that field.
+                for definition in load_definitions(connection, company_id, entity.singular, and_deleted=True)
+            }
+            for entity in ENTITIES
+        }
 
 
 def is_due(mirror: Mirror, listing: Listing, interval: int) -> bool:

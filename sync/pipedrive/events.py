@@ -14,9 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.pipedrive.entities import Entity, Kind
-from sync.pipedrive.records import Record
+from sync.pipedrive.records import INTEGER_RANGE, Record
 
-_INTEGERS = range(-(2**63), 2**63)
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds, this is the year 5138
 
 
@@ -105,22 +104,28 @@ def change_of(entity: Entity, event: Event) -> Change:
     return Change(record, exact and whole <= record.keys())
 
 
+def api_name(entity: Entity, name: str) -> str:
+    """What the API calls the attribute that a payload calls by a name."""
+    rule = _RULES.get(entity.name, {}).get(name)
+    return name if rule is None else rule.of
+
+
 def _told(entity: Entity, name: str, value: Any) -> "_Told":
     """What one attribute of a payload tells."""
+    rule = _RULES.get(entity.name, {}).get(name)
+    if rule is not None:
+        return rule.told(value)
     if name in ("id", *_NOT_OF_THE_API):
         return _Told({})
     if name == "custom_fields" and entity.has_custom_fields:
         return _custom_fields(value)
-    rule = _RULES.get(entity.name, {}).get(name)
-    if rule is not None:
-        return rule(value)
     kind = _kinds(entity).get(name)
     translated = _UNCLEAR if kind is None else _AS[kind](value, entity.api_version)
     return _Told({}, exact=False) if translated is _UNCLEAR else _Told({name: translated})
 
 
 # Pipedrive API: what an organization's payload has, and the API's record has not.
-_NOT_OF_THE_API = ("country_code", "picture_id")
+_NOT_OF_THE_API = ("picture_id",)
 
 
 @lru_cache
@@ -144,6 +149,14 @@ class _Told:
 
     attributes: Record
     exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What an attribute of a payload tells, and which of the API's attributes it tells of."""
+
+    of: str
+    told: Callable[[Any], _Told]
 
 
 def _label(value: Any) -> _Told:
@@ -186,6 +199,10 @@ def _busy(value: Any) -> _Told:
     return _Told({}, exact=False) if busy is _UNCLEAR else _Told({"busy": busy})
 
 
+def _location(value: Any) -> _Told:
+    return _Told({"location": None}) if value is None else _Told({}, exact=False)
+
+
 _UTC = (None, "", "UTC", "Etc/UTC", "GMT")
 _ADDRESS_PARTS = (
     "value",
@@ -201,15 +218,20 @@ _ADDRESS_PARTS = (
     "formatted_address",
 )
 
-_RULES: Mapping[str, Mapping[str, Callable[[Any], _Told]]] = MappingProxyType(
+# By the payload's names.
+_RULES: Mapping[str, Mapping[str, _Rule]] = MappingProxyType(
     {
-        "organizations": {"label": _label, "address": _address},
+        "organizations": {
+            "label": _Rule("label_ids", _label),
+            "address": _Rule("address", _address),
+            "country_code": _Rule("address", lambda value: _Told({})),  # of no record of the API
+        },
         "activities": {
-            "active_flag": _active,
-            "busy_flag": _busy,
-            "due_time": _clock("due_time"),
-            "duration": _clock("duration"),
-            "location": lambda value: _Told({"location": None}) if value is None else _Told({}, exact=False),
+            "active_flag": _Rule("is_deleted", _active),
+            "busy_flag": _Rule("busy", _busy),
+            "due_time": _Rule("due_time", _clock("due_time")),
+            "duration": _Rule("duration", _clock("duration")),
+            "location": _Rule("location", _location),
         },
     }
 )
@@ -225,7 +247,7 @@ def _integer(value: Any, _version: int) -> Any:
     """Pipedrive API: `visible_to`, and ids in `user` events, come as texts."""
     if isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 20:
         value = int(value)
-    return value if value is None or (type(value) is int and value in _INTEGERS) else _UNCLEAR
+    return value if value is None or (type(value) is int and value in INTEGER_RANGE) else _UNCLEAR
 
 
 def _boolean(value: Any, _version: int) -> Any:
@@ -367,7 +389,7 @@ def _moment(meta: Mapping[str, Any]) -> datetime:
         else:
             number = int(value)  # type: ignore[arg-type]  # a TypeError is an answer too
             moment = datetime.fromtimestamp(number / 1000 if number >= _MILLISECONDS_FROM else number, UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         raise Malformed("meta.timestamp is missing, or no time") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)

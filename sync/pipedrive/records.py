@@ -17,7 +17,7 @@ Record = dict[str, Any]
 Row = dict[str, Any]
 Key = tuple[int | str, ...]
 
-_INTEGER_RANGE = range(-(2**63), 2**63)
+INTEGER_RANGE = range(-(2**63), 2**63)
 _SOME_TIME = "1970-01-01T00:00:00Z"  # of a deletion, where the record tells no time at all
 
 
@@ -30,7 +30,7 @@ class _HasNul(Exception):
 
 
 def _integer(value: Any) -> int:
-    if type(value) is not int or value not in _INTEGER_RANGE:
+    if type(value) is not int or value not in INTEGER_RANGE:
         raise ValueError
     return value
 
@@ -51,7 +51,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _number(value: Any) -> int | Decimal:
-    if type(value) is int and value in _INTEGER_RANGE:
+    if type(value) is int and value in INTEGER_RANGE:
         return value
     if type(value) is float:
         # The shortest text of a double is what the API sent: exact, unlike the double itself.
