@@ -81,16 +81,14 @@ class Privacy:
     def strip(self, entity: Entity, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """A webhook's body as it may be stored: the same object where the entity has no rules.
 
-        What is to be hashed goes too, for a payload has it in another shape than the record that has to be read for it.
+        What is to be hashed goes too: a payload shows it in another shape than the record, which is read for it.
         """
         rules = self.rules.get(entity.name)
         if rules is None:
             return body
         told = {part: body.get(part) for part in ("data", "previous")}
-        return {
-            "meta": body["meta"],
-            **{part: record and _stripped(entity, rules, record) for part, record in told.items()},
-        }
+        shown = {part: record and _stripped(entity, rules, record) for part, record in told.items()}
+        return {"meta": body["meta"], **shown}
 
     def _shown(self, name: str, value: Any, left_out: frozenset[str], hashed: frozenset[str]) -> Any:
         if name in left_out:
@@ -105,11 +103,12 @@ class Privacy:
 def _stripped(entity: Entity, rules: Rules, payload: Mapping[str, Any]) -> Record:
     """What a payload tells of a record, without what the rules bear on, whatever the payload calls it."""
     hidden = rules.left_out | rules.hashed
+    hidden |= {code for code, treatment in rules.custom.items() if treatment is not Treatment.KEEP}
     kept = {name: value for name, value in payload.items() if api_name(entity, name) not in hidden}
     custom = kept.pop("custom_fields", None)
-    if isinstance(custom, dict):
-        known = {code for code, treatment in rules.custom.items() if treatment is Treatment.KEEP}
-        kept["custom_fields"] = {code: value for code, value in custom.items() if code in known}
+    if isinstance(custom, dict):  # what can't be told apart can't be kept apart
+        shown = rules.custom.keys() - hidden
+        kept["custom_fields"] = {code: value for code, value in custom.items() if code in shown}
     return kept
 
 
@@ -117,40 +116,28 @@ def _stripped(entity: Entity, rules: Rules, payload: Mapping[str, Any]) -> Recor
 _ECHOES: Mapping[str, tuple[str, ...]] = MappingProxyType({"persons": ("notes.person", "files.person_name")})
 
 
-def resolve_privacy(settings: PrivacySettings, definitions: Definitions) -> Privacy:
+def resolve_privacy(settings: PrivacySettings, definitions: Definitions, *, complete: bool = True) -> Privacy:
     """The rules with every name looked up.
 
-    Raises `SettingsError` that lists every name that fits nothing, or without which there is no mirror.
+    Unless the definitions are `complete`, an entity without any may have fields that nobody has read yet: where a name
+    of its may be that of one, all its custom fields are dropped. Raises `SettingsError` that lists every name that fits
+    nothing, or without which there is no mirror.
     """
-    privacy, mistakes = _resolve(settings, definitions)
-    if mistakes:
-        raise SettingsError("Wrong in [privacy]: " + "; ".join(mistakes) + ".", "Correct leave_out or hash.")
-    return privacy
-
-
-def resolve_cautiously(settings: PrivacySettings, definitions: Definitions) -> Privacy:
-    """The rules as far as the names can be looked up: an entity with a name that can't loses every custom field."""
-    return _resolve(settings, definitions)[0]
-
-
-def _resolve(settings: PrivacySettings, definitions: Definitions) -> tuple[Privacy, list[str]]:
     mistakes: list[str] = []
     entities = frozenset(name for name in settings.leave_out if "." not in name)
     mistakes += [message for name in sorted(entities) if (message := _mistake_in_entity(name))]
     treatments: dict[str, dict[str, Treatment]] = {}
-    unclear: set[str] = set()
     left_out = (*settings.leave_out, *(echo for name in sorted(entities) for echo in _ECHOES.get(name, ())))
     for treatment, names in ((Treatment.HASH, settings.hash), (Treatment.LEAVE_OUT, left_out)):
         for name in names:
             if name not in entities:
-                entity_name, parts = _parts(name, definitions, mistakes)
+                entity_name, parts = _parts(name, definitions, complete, mistakes)
                 treatments.setdefault(entity_name, {}).update(dict.fromkeys(parts, treatment))
-                unclear |= set() if parts else {entity_name}
-    rules = {
-        name: _rules(parts, {} if name in unclear else definitions.get(name, {})) for name, parts in treatments.items()
-    }
+    if mistakes:
+        raise SettingsError("Wrong in [privacy]: " + "; ".join(mistakes) + ".", "Correct leave_out or hash.")
+    rules = {name: _rules(parts, definitions.get(name, {})) for name, parts in treatments.items()}
     key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
-    return Privacy(entities, rules, key), mistakes
+    return Privacy(entities, rules, key)
 
 
 def _mistake_in_entity(name: str) -> str | None:
@@ -161,7 +148,7 @@ def _mistake_in_entity(name: str) -> str | None:
     return None if BY_NAME[name].optional else f"{name} can't be left out: accounts are made of it"
 
 
-def _parts(name: str, definitions: Definitions, mistakes: list[str]) -> tuple[str, list[str]]:
+def _parts(name: str, definitions: Definitions, complete: bool, mistakes: list[str]) -> tuple[str, list[str]]:
     """The entity and the attributes or custom field codes that a name like `persons.phones` means."""
     entity_name, _, part = name.partition(".")
     entity = BY_NAME.get(entity_name)
@@ -176,7 +163,7 @@ def _parts(name: str, definitions: Definitions, mistakes: list[str]) -> tuple[st
     if part in entity.column_names or part in custom:
         return entity_name, [part]
     called = [code for code, name in custom.items() if name.casefold() == part.casefold()]
-    if not called:
+    if not called and (complete or defined or not entity.has_custom_fields):
         mistakes.append(f"{name} is neither an attribute nor a custom field")
     return entity_name, called
 

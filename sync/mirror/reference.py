@@ -16,12 +16,13 @@ from sync.mirror.asking import ask_for
 from sync.mirror.brake import brake
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import Ingested, delete, ingest
-from sync.mirror.privacy import Definition, Definitions, resolve_privacy
+from sync.mirror.privacy import Definition, Privacy, resolve_privacy
 from sync.mirror.refusals import Refusals
 from sync.pipedrive.entities import ENTITIES, FIELDS, Entity, Listing, Lookup
 from sync.pipedrive.listing import Page, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.records import Key, Unstorable, key_of, to_row
+from sync.settings import Privacy as PrivacySettings
 from sync.store.checkpoints import load_checkpoint, save_checkpoint
 from sync.store.custom_fields import load_definitions, remove_custom_field
 from sync.store.database import Database
@@ -59,7 +60,7 @@ def resolved(mirror: Mirror) -> Mirror:
 
     What was stored of an entity before it was left out is removed.
     """
-    privacy = resolve_privacy(mirror.settings.privacy, stored_definitions(mirror.database, mirror.company_id))
+    privacy = privacy_of(mirror.database, mirror.company_id, mirror.settings.privacy)
     if privacy.entities:
         with mirror.database.writing() as connection:
             for entity in ENTITIES:
@@ -68,10 +69,13 @@ def resolved(mirror: Mirror) -> Mirror:
     return replace(mirror, privacy=privacy)
 
 
-def stored_definitions(database: Database, company_id: int) -> Definitions:
-    """The field definitions that privacy rules are resolved by; empty for each entity of which none was read yet."""
+def privacy_of(database: Database, company_id: int, settings: PrivacySettings, *, complete: bool = True) -> Privacy:
+    """The privacy rules resolved by a company's stored definitions, which may be none yet unless they are `complete`.
+
+    Raises `SettingsError`, `DatabaseError`.
+    """
     with database.reading() as connection:
-        return {
+        definitions = {
             entity.name: {
                 definition.field_code: Definition(definition.field_name, definition.is_custom)
                 # A rule on a field that is gone still means that field.
@@ -79,6 +83,7 @@ def stored_definitions(database: Database, company_id: int) -> Definitions:
             }
             for entity in ENTITIES
         }
+    return resolve_privacy(settings, definitions, complete=complete)
 
 
 def is_due(mirror: Mirror, listing: Listing, interval: int) -> bool:

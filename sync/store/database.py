@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,10 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def failures(self) -> AbstractContextManager[None]:
+        """A block in which drivers' failures become `DatabaseError`s, for connections of the caller's own."""
+        return _failures_as_errors(self.name)
 
     def close(self) -> None:
         """Give every connection back."""

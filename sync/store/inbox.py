@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, literal_column, select, update
 
 from sync.pipedrive.events import Action, Event
-from sync.store.dialect import among, insert_into
+from sync.store.dialect import among, insert_into, key_names
 from sync.store.schema import inbox
 
 
@@ -83,8 +83,8 @@ class Counts:
         return self.by_state.get(State.FAILED, 0)
 
 
-def save_events(connection: Connection, received: Sequence[Received]) -> int:
-    """Store events; how many were new: one that is there already changes nothing."""
+def save_events(connection: Connection, received: Sequence[Received]) -> list[bool]:
+    """Store events; for each whether it was new: one that is there already changes nothing."""
     rows = [
         {
             "company_id": one.event.company_id,
@@ -104,9 +104,19 @@ def save_events(connection: Connection, received: Sequence[Received]) -> int:
         for one in received
     ]
     if not rows:
-        return 0
-    statement = insert_into(inbox, connection.dialect.name).on_conflict_do_nothing()
-    return connection.execute(statement, rows).rowcount
+        return []
+    insert = insert_into(inbox, connection.dialect.name).on_conflict_do_nothing()
+    # Asked for their keys, the rows go in one statement; and psycopg counts none that it writes one by one.
+    keys = [inbox.c[name] for name in key_names(inbox)]
+    stored = {tuple(key) for key in connection.execute(insert.returning(*keys), rows)}
+    return [_taken(stored, tuple(row[column.name] for column in keys)) for row in rows]
+
+
+def _taken(keys: set[tuple[Any, ...]], key: tuple[Any, ...]) -> bool:
+    """Whether a key is among some, once: of two equal events in one batch the first one is new."""
+    among_them = key in keys
+    keys.discard(key)
+    return among_them
 
 
 def any_pending(connection: Connection, company_id: int) -> bool:

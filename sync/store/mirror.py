@@ -54,6 +54,8 @@ def _put_all(
     refused: list[tuple[Row, str]] = []
     for columns, group in _by_columns(entity, rows):
         put = partial(put_rows, connection, TABLES[entity.name], columns, rule=rule)
+        # In one order always: two transactions that store the same rows then wait for each other, and never both.
+        group.sort(key=partial(key_of, entity))
         _put_halving(connection, put, group, changed, refused)
     return changed, refused
 

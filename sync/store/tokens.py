@@ -39,7 +39,7 @@ def load_budget(connection: Connection, company_id: int) -> BudgetState | None:
 
 def save_budget(connection: Connection, company_id: int, budget: TokenBudget) -> None:
     """Save what was used since the last time, and what is known of the day."""
-    for (day, purpose), tokens in budget.drain().items():
+    for (day, purpose), tokens in sorted(budget.drain().items()):
         spent = {"company_id": company_id, "day": day, "purpose": purpose, "tokens": tokens}
         connection.execute(_add_statement(connection.dialect.name), spent)
     state = budget.snapshot()
