@@ -69,3 +69,10 @@ def custom(value: Any) -> str:
     if "until" in value:
         return f"{custom(value.get('value'))} – {custom(value['until'])}"
     return custom(value["value"]) if "value" in value else one_line(value)
+
+
+def duration(seconds: float) -> str:
+    """A stretch of time in its largest fitting unit: `45 s`, `15 min`, `2.5 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

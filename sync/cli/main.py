@@ -6,7 +6,7 @@ import structlog
 import typer
 
 from sync import __version__
-from sync.cli import accounts, check, config, database, demo, mirror, status
+from sync.cli import accounts, check, config, database, demo, mirror, status, webhooks
 from sync.errors import SyncError
 from sync.telemetry.logs import redact
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 for room in (demo, mirror, status, check, config):
     room.register(app)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(database.app, name="db")
 
 

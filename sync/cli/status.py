@@ -8,16 +8,20 @@ from typing import Any
 import typer
 
 from sync.cli.company import Company, choose_company
-from sync.cli.formats import minute, one_line
+from sync.cli.formats import duration, minute, one_line
 from sync.cli.output import Json, print_json, print_table
 from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
+from sync.mirror.liveness import WebhookState
 from sync.mirror.state import Backfill, EntityState, ListState, State, SweepState, Tokens, load_state
+from sync.service.overview import ServiceState, is_running, load_service_state
+from sync.service.plan import Pace, Plan
 from sync.store.companies import load_companies
 from sync.store.database import Database
 from sync.store.upgrade import revision_of
 
 _NOTHING = "Nothing is copied from Pipedrive yet: run `pipedrive-sync check`, then `pipedrive-sync backfill`."
+_JOB_COLUMNS = ("job", "last run", "last success", "next run", "failures", "error")
 _COLUMNS = ("list", "rows", "deleted", "set aside", "first copy", "changes up to", "last run", "next run", "sweep")
 
 
@@ -36,14 +40,18 @@ def status(company: Company = None, json: Json = False) -> None:
             _print_nothing(where, json)
             return
         with database.reading() as connection:
-            state = load_state(connection, chosen["company_id"], settings, SystemClock().now())
+            now = SystemClock().now()
+            state = load_state(connection, chosen["company_id"], settings, now)
+            service = load_service_state(connection, chosen["company_id"], settings, state.tokens, now)
     if json:
-        print_json(document(chosen, where, state))
+        print_json(document(chosen, where, state, service))
     else:
-        _print(chosen, where, state)
+        _print(chosen, where, state, service, now)
 
 
-def document(company: Mapping[str, Any], database: Mapping[str, Any], state: State) -> Mapping[str, Any]:
+def document(
+    company: Mapping[str, Any], database: Mapping[str, Any], state: State, service: ServiceState
+) -> Mapping[str, Any]:
     """The state as JSON."""
     return {
         "company": {
@@ -55,7 +63,25 @@ def document(company: Mapping[str, Any], database: Mapping[str, Any], state: Sta
         "accounts": state.accounts,
         "tokens": asdict(state.tokens),
         "rejected": state.rejected,
-        "attention": state.attention,
+        "plan": asdict(service.plan) | {"intervals": dict(service.plan.intervals)},
+        "webhooks": _webhook_document(service),
+        "jobs": [asdict(one) for one in service.jobs],
+        "attention": [*state.attention, *service.attention],
+    }
+
+
+def _webhook_document(service: ServiceState) -> Mapping[str, Any]:
+    state = service.webhooks
+    return {
+        "installed": state.installed,
+        "alive": state.alive,
+        "lacking": state.lacking if state.installed else [],
+        "last_received": state.events.last_received,
+        "events": {"pending": state.events.pending, "failed": state.events.failed},
+        "oldest_pending": state.events.oldest_pending,
+        "failed_events": service.failed_events,
+        "follow_ups": {one.entity: one.count for one in state.follow_ups},
+        "missed": state.missed.count,
     }
 
 
@@ -74,20 +100,24 @@ def _print_nothing(database: Mapping[str, Any], json: bool) -> None:
         typer.echo(_NOTHING)
 
 
-def _print(company: Mapping[str, Any], database: Mapping[str, Any], state: State) -> None:
+def _print(
+    company: Mapping[str, Any], database: Mapping[str, Any], state: State, service: ServiceState, now: datetime
+) -> None:
     name, currency = one_line(company["name"]), one_line(company["currency"])
     typer.echo(f"Company   {name} ({company['company_id']}), valued in {currency}")
     typer.echo(f"Database  {database['name']}, revision {database['revision']}")
     typer.echo(f"Accounts  {state.accounts['active']:,} active, {state.accounts['former']:,} former")
-    for line in _token_lines(state.tokens):
+    for line in (*_token_lines(state.tokens), *_plan_lines(service.plan), *_webhook_lines(service.webhooks)):
         typer.echo(line)
     typer.echo()
     rows = [_cells(entity, listing) for entity in state.entities for listing in entity.listings]
     print_table("", _COLUMNS, rows, right=("rows", "deleted", "set aside"))
     typer.echo()
-    for line in state.attention:
+    _print_jobs(service, now)
+    attention = [*state.attention, *service.attention]
+    for line in attention:
         typer.secho(f"! {one_line(line)}", bold=True)
-    if not state.attention:
+    if not attention:
         typer.echo("Nothing needs attention.")
 
 
@@ -131,6 +161,50 @@ def _token_lines(tokens: Tokens) -> list[str]:
     limit = f" of {tokens.company_limit:,}" if tokens.company_limit is not None else ""
     company = f"          the company has {tokens.company_left:,}{limit} left, as of {minute(tokens.seen_at)}"
     return [ours, f"{company}; they come back at {minute(tokens.resets_at)}"]
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    if plan.pace is Pace.STOPPED:
+        return [f"Plan      stopped until {minute(plan.resumes_at)}, when the day's tokens come back"]
+    net = ", a safety net as webhooks are alive" if plan.webhooks_alive else ""
+    often = f"the most pressing lists every {duration(min(plan.intervals.values()))}{net}"
+    shares = (
+        f"{plan.polls:,} tokens for polls, {plan.fixed:,} for reference lists and files, {plan.sweep:,} left for the "
+        f"sweep, {plan.reserve:,} in reserve"
+    )
+    return [f"Plan      {plan.pace}: {often}", f"          {shares}, until the day ends"]
+
+
+def _webhook_lines(webhooks: WebhookState) -> list[str]:
+    if not webhooks.installed:
+        return ["Webhooks  not installed: changes are found by polling"]
+    heard = minute(webhooks.events.last_received) if webhooks.events.last_received else "never"
+    standing = "alive" if webhooks.alive else "not alive"
+    events, reads = webhooks.events, sum(one.count for one in webhooks.follow_ups)
+    return [
+        f"Webhooks  {standing}: last event {heard}; {events.pending:,} events wait, {events.failed:,} failed, "
+        f"{reads:,} records wait to be read, {webhooks.missed.count:,} changes missed"
+    ]
+
+
+def _print_jobs(service: ServiceState, now: datetime) -> None:
+    """The jobs of the service, if one ever ran."""
+    if not service.jobs:
+        return
+    rows = [
+        (
+            job.job,
+            _second(job.started_at),
+            _second(job.succeeded_at),
+            _second(job.next_run_at) if job.next_run_at and job.next_run_at > now else "now",
+            job.failures or "",
+            one_line(job.error or ""),
+        )
+        for job in service.jobs
+    ]
+    running = is_running(service.jobs, now)
+    print_table("" if running else "The service is not running; its jobs, when it last was:", _JOB_COLUMNS, rows)
+    typer.echo()
 
 
 def _second(moment: datetime | None) -> str:

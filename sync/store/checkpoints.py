@@ -34,6 +34,12 @@ def load_checkpoints(connection: Connection, company_id: int) -> dict[str, Check
     return {row.listing: row._asdict() for row in found}
 
 
+def longest_lists(connection: Connection, company_id: int) -> dict[str, int]:
+    """How many rows each listing had when it was last read through, without counting them."""
+    checkpoints = load_checkpoints(connection, company_id)
+    return {name: max(one["backfill_rows"], one["sweep_rows"]) for name, one in checkpoints.items()}
+
+
 def save_checkpoint(connection: Connection, company_id: int, listing: str, **progress: Any) -> None:
     """Record progress; what is not named stays as it is."""
     put(connection, checkpoints, {"company_id": company_id, "listing": listing}, progress)

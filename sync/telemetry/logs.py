@@ -21,7 +21,7 @@ from sync.telemetry.redaction import Redactor
 LEVELS = ("debug", "info", "warning", "error")
 
 # Talkative at info level about what the program logs itself.
-_TALKATIVE_LIBRARIES = ("alembic",)
+_TALKATIVE_LIBRARIES = ("alembic", "apscheduler")
 _FIRST_KEYS = ("time", "level", "event")
 
 _redactor = Redactor()
