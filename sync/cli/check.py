@@ -24,6 +24,7 @@ from sync.errors import SyncError
 from sync.mirror.company import Me, fetch_me
 from sync.mirror.privacy import Definition, resolve_privacy
 from sync.mirror.state import token_state
+from sync.mirror.subscriptions import RECEIVER_PATH, is_ours
 from sync.pipedrive.client import Client
 from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.entities import BY_NAME, FIELDS, Entity, Listing
@@ -31,6 +32,7 @@ from sync.pipedrive.errors import PipedriveError
 from sync.pipedrive.limits import TokenBudget
 from sync.pipedrive.listing import Page, fetch_page
 from sync.pipedrive.purpose import Purpose
+from sync.pipedrive.webhooks import Webhook, fetch_webhooks
 from sync.settings import Settings, SettingsError, load_settings, require_credentials
 from sync.store.companies import load_companies
 from sync.store.custom_fields import load_definitions
@@ -38,6 +40,7 @@ from sync.store.database import Database
 from sync.store.errors import DatabaseError
 from sync.store.tokens import load_budget, save_budget
 from sync.store.upgrade import revision_of, upgrade
+from sync.store.webhooks import Subscription, load_subscriptions
 
 CLOCK_TOLERANCE = 5.0  # seconds
 
@@ -181,6 +184,7 @@ def _remote(checkup: _Checkup) -> Iterator[Finding]:
             yield Finding("token", Verdict.OK, f"accepted: {user}")
             yield from _of_company(checkup, me)
             yield from _fields_and_clock(client, checkup.clock)
+            yield _webhooks(checkup, client)
         yield _privacy(checkup, client)
 
 
@@ -227,6 +231,41 @@ def _fields_and_clock(client: Client, clock: Clock) -> Iterator[Finding]:
     arrived_at = clock.now()
     yield Finding("fields", Verdict.OK, f"{len(page.records):,} definitions of organization fields can be read")
     yield clock_finding(page.server_time, page.began_at, arrived_at)
+
+
+def _webhooks(checkup: _Checkup, client: Client) -> Finding:
+    """Whether Pipedrive tells of every change; asks it only where webhooks were ever wanted (10 tokens)."""
+    public_url = checkup.settings.webhook_public_url
+    try:
+        known: Sequence[Subscription] = ()
+        if checkup.database is not None and checkup.company_id is not None:
+            with checkup.database.reading() as connection:
+                known = load_subscriptions(connection, checkup.company_id)
+        if not known and not public_url:
+            return Finding("webhooks", Verdict.OK, "not wanted (WEBHOOK_PUBLIC_URL): changes are found by polling")
+        there = fetch_webhooks(client, purpose=Purpose.CHECK)
+    except (PipedriveError, DatabaseError) as error:
+        return _failure("webhooks", error)
+    return webhooks(there, known, public_url + RECEIVER_PATH if public_url else known[0].subscription_url)
+
+
+def webhooks(there: Sequence[Webhook], known: Sequence[Subscription], url: str) -> Finding:
+    """Whether the subscriptions that were installed are there and get through."""
+    ids = {one.webhook_id for one in known}
+    ours = [one for one in there if one.webhook_id in ids and is_ours(one, url) and one.is_active]
+    install = "Run `pipedrive-sync webhooks install`."
+    if not ours:
+        return Finding("webhooks", Verdict.WARN, f"Pipedrive delivers nothing to {url}", install)
+    if len(ours) < len(ids):
+        message = f"{len(ids) - len(ours):,} of {len(ids):,} subscriptions are gone or inactive"
+        return Finding("webhooks", Verdict.WARN, message, install)
+    failed = [one for one in ours if one.last_http_status and not 200 <= one.last_http_status < 300]
+    if failed:
+        status, what = failed[0].last_http_status, failed[0].event_object
+        message = f"the last delivery ({what}) to {url} was answered with {status}"
+        remedy = "Does the address lead to `pipedrive-sync run` or `receive`, with this database and these credentials?"
+        return Finding("webhooks", Verdict.WARN, message, remedy)
+    return Finding("webhooks", Verdict.OK, f"{len(ours):,} subscriptions deliver to {url}")
 
 
 def clock_finding(server_time: datetime | None, began_at: datetime, arrived_at: datetime) -> Finding:
