@@ -196,7 +196,7 @@ def _print_jobs(service: ServiceState, now: datetime) -> None:
             job.job,
             _second(job.started_at),
             _second(job.succeeded_at),
-            _second(job.next_run_at) if job.next_run_at and job.next_run_at > now else "now",
+            _upcoming(job.next_run_at, now),
             job.failures or "",
             one_line(job.error or ""),
         )
@@ -205,6 +205,10 @@ def _print_jobs(service: ServiceState, now: datetime) -> None:
     running = is_running(service.jobs, now)
     print_table("" if running else "The service is not running; its jobs, when it last was:", _JOB_COLUMNS, rows)
     typer.echo()
+
+
+def _upcoming(moment: datetime | None, now: datetime) -> str:
+    return _second(moment) if moment is None or moment > now else "now"
 
 
 def _second(moment: datetime | None) -> str:

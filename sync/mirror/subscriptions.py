@@ -17,6 +17,7 @@ from sync.pipedrive.entities import ENTITIES
 from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.webhooks import Webhook, create_webhook, delete_webhook, fetch_webhooks
 from sync.settings import Settings, SettingsError
+from sync.store.tokens import save_budget
 from sync.store.webhooks import (
     Subscription,
     forget_subscriptions,
@@ -90,6 +91,7 @@ def install(mirror: Mirror, url: str, *, purpose: Purpose = Purpose.SUBSCRIBE) -
             save_subscription(connection, mirror.company_id, _checked(held, webhook, now))
         kept = {held.webhook_id for held, _ in plan.keep} | {one.webhook_id for one in created}
         forget_subscriptions(connection, mirror.company_id, {one.webhook_id for one in known} - kept)
+        save_budget(connection, mirror.company_id, mirror.budget)
     return Installed(url, [held.event_object for held, _ in plan.keep], plan.create, plan.remove)
 
 
@@ -104,6 +106,7 @@ def remove(mirror: Mirror) -> list[int]:
         delete_webhook(mirror.client, webhook_id, purpose=Purpose.SUBSCRIBE)
     with mirror.database.writing() as connection:
         forget_subscriptions(connection, mirror.company_id, known)
+        save_budget(connection, mirror.company_id, mirror.budget)
     return ours
 
 
