@@ -178,13 +178,16 @@ def _address(value: Any) -> _Told:
 
 
 def _clock(name: str) -> Callable[[Any], _Told]:
-    """Pipedrive API: an activity's `due_time` and `duration` are null or `{"value", "timezone_id"}`; ours are UTC."""
+    """Pipedrive API: an activity's `due_time` and `duration` are null or `{"value", "timezone_id"}`; ours are UTC.
+
+    An unset one may come as an object of empty parts too.
+    """
 
     def told(value: Any) -> _Told:
         if value is None or isinstance(value, str):
             return _Told({name: value or None})
         known = isinstance(value, dict) and value.get("timezone_id") in _UTC and isinstance(value.get("value"), str)
-        return _Told({name: value["value"]}) if known else _Told({}, exact=False)
+        return _Told({name: value["value"] or None}) if known else _Told({}, exact=False)
 
     return told
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from sync.sandbox.company import Company
 from sync.sandbox.messages import ApiError, Response, json_response
+from sync.sandbox.records import Record
 from sync.sandbox.tables import Row
 
 ACCESS_TOKEN_LIFE = timedelta(minutes=60)
@@ -89,11 +90,25 @@ class Access:
 
     def visibility(self, caller: Caller) -> Visibility | None:
         """What this caller may see; None when it is everything."""
-        own = None if self._is_global(caller.user_id) else _own_or_shared(self._company, caller.user_id)
+        own = None if self.is_global(caller.user_id) else _own_or_shared(self._company, caller.user_id)
         extra = caller.sees
         if own is None or extra is None:
             return own or extra
         return lambda entity, row: own(entity, row) and extra(entity, row)
+
+    def is_global(self, user_id: int) -> bool:
+        """Whether a user is an administrator, who sees everything; one the company does not know counts as such."""
+        user = self._company.find("users", user_id)
+        return user is None or _administers(user)
+
+    def may_see(self, user_id: int, entity: str, row: Row) -> bool:
+        """Whether a user may see a record."""
+        return self.is_global(user_id) or self._shares(user_id, entity, row)
+
+    def permitted_users(self, entity: str, row: Row) -> list[int]:
+        """The ids of the active users who may see a record."""
+        users = [user for user in self._company.all("users") if user["active_flag"]]
+        return [user["id"] for user in users if _administers(user) or self._shares(user["id"], entity, row)]
 
     def authorize(self) -> str:
         """The code that a user's consent gives; it lives five minutes."""
@@ -140,9 +155,12 @@ class Access:
             "api_domain": api_domain,
         }
 
-    def _is_global(self, user_id: int) -> bool:
-        user = self._company.find("users", user_id)
-        return user is None or any(entry["app"] == "global" and entry["admin"] for entry in user["access"])
+    def _shares(self, user_id: int, entity: str, row: Row) -> bool:
+        return _own_or_shared(self._company, user_id)(entity, row)
+
+
+def _administers(user: Record) -> bool:
+    return any(entry["app"] == "global" and entry["admin"] for entry in user["access"])
 
 
 def _own_or_shared(company: Company, user_id: int) -> Visibility:

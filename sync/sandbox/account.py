@@ -1,14 +1,11 @@
-"""The operations on the company's own account: users and webhook subscriptions (stored here, not delivered)."""
+"""The operations on the company's own account: users and webhook subscriptions."""
 
 from sync.sandbox.call import Call
 from sync.sandbox.checks import check_body
 from sync.sandbox.messages import ApiError, Response, bad_request, error_response, json_response
-from sync.sandbox.records import decode
+from sync.sandbox.records import Record, decode
 
 MAX_WEBHOOKS = 40
-EVENT_OBJECTS = frozenset(
-    ("activity", "deal", "lead", "note", "organization", "person", "pipeline", "product", "stage", "user", "*")
-)
 
 
 def read_me(call: Call) -> Response:
@@ -38,30 +35,50 @@ def read_user(call: Call) -> Response:
 
 def list_webhooks(call: Call) -> Response:
     """All subscriptions of this user; passwords are not shown."""
-    hooks = [hook | {"http_auth_password": None} for hook in call.company.all("webhooks")]
-    mine = [hook for hook in hooks if hook["owner_id"] == call.caller.user_id]
+    mine = [_shown(webhook) for webhook in _own_webhooks(call)]
     return json_response(200, {"status": "ok", "success": True, "data": mine})
 
 
 def create_webhook(call: Call) -> Response:
-    """A new subscription."""
-    try:
-        values = check_body(call.entity, call.json(), call.company, creating=True)
-        if values["event_object"] not in EVENT_OBJECTS:
-            raise bad_request("event_object is unknown")
-    except ApiError as error:
-        body = {"status": "error", "success": False, "errors": {"request": [error.message]}}
-        return json_response(400, body)
-    mine = [hook for hook in call.company.all("webhooks") if hook["owner_id"] == call.caller.user_id]
-    if len(mine) >= MAX_WEBHOOKS:
+    """A new subscription; every mistake in the wish is named."""
+    wish = call.json()
+    if not isinstance(wish, dict):
+        raise bad_request("body must be an object")
+    errors = _mistakes(call, wish)
+    if errors:
+        return json_response(400, {"status": "error", "success": False, "errors": errors})
+    if len(_own_webhooks(call)) >= MAX_WEBHOOKS:
         raise ApiError(422, "Webhooks limit reached")
-    hook = call.company.create("webhooks", values, user_id=call.caller.user_id, source="api")
-    return json_response(201, {"status": "ok", "success": True, "data": hook | {"http_auth_password": None}})
+    values = {key: value for key, value in wish.items() if value is not None}
+    webhook = call.company.create("webhooks", values, user_id=call.caller.user_id, source="api")
+    return json_response(201, {"status": "ok", "success": True, "data": _shown(webhook)})
 
 
 def delete_webhook(call: Call) -> Response:
-    """The end of a subscription."""
-    if call.record_id not in call.table.rows:
+    """The end of a subscription. An administrator may end anybody's, another user only their own."""
+    webhook = call.company.find("webhooks", call.record_id)
+    if webhook is None:
         return json_response(404, {"status": "error", "success": False, "errors": {"id": ["not found"]}})
-    call.company.delete("webhooks", call.record_id, user_id=call.caller.user_id, source="api")
+    if webhook["owner_id"] != call.caller.user_id and not call.access.is_global(call.caller.user_id):
+        return json_response(403, {"success": False, "message": "Forbidden"})
+    call.company.delete("webhooks", webhook["id"], user_id=call.caller.user_id, source="api")
     return json_response(200, {"status": "ok", "success": True})
+
+
+def _own_webhooks(call: Call) -> list[Record]:
+    return [webhook for webhook in call.company.all("webhooks") if webhook["owner_id"] == call.caller.user_id]
+
+
+def _shown(webhook: Record) -> Record:
+    return webhook | {"http_auth_password": None}
+
+
+def _mistakes(call: Call, wish: Record) -> dict[str, list[str]]:
+    """What is wrong with each attribute of a wish for a subscription."""
+    found = {key: "is required" for key in call.entity.required if wish.get(key) is None}
+    for key, value in wish.items():
+        try:
+            check_body(call.entity, {key: value}, call.company, creating=False)
+        except ApiError as error:
+            found.setdefault(key, "invalid or non-reachable URL" if key == "subscription_url" else error.message)
+    return {key: [text] for key, text in found.items()}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sync.sandbox.company import Company
 from sync.sandbox.messages import bad_request
@@ -19,6 +20,11 @@ EXACT_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 CLOCK_TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
 STATUSES = ("open", "won", "lost", "deleted")
 VISIBILITIES = (1, 3, 5, 7)
+EVENT_ACTIONS = ("create", "change", "delete", "*")
+EVENT_OBJECTS = (
+    *("activity", "deal", "lead", "note", "organization"),
+    *("person", "pipeline", "product", "stage", "user", "*"),
+)
 
 
 def check_body(entity: Entity, body: Any, company: Company, *, creating: bool) -> Record:
@@ -172,6 +178,16 @@ def _is_clock(value: Any) -> bool:
     return isinstance(value, str) and CLOCK_TIME.fullmatch(value) is not None
 
 
+def _is_web_address(value: Any) -> bool:
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except (AttributeError, TypeError, ValueError):
+        return False
+    web = parts.scheme in ("http", "https") and re.fullmatch(r"\S+", value) is not None and port != 0
+    return web and host != "" and not f".{host}".endswith(".pipedrive.com")
+
+
 def _address(name: str, value: Any, company: Company) -> Record:
     del company
     sent = _parts(name, value, dict.fromkeys(ADDRESS_PARTS, _is_text), ("value",))
@@ -256,9 +272,10 @@ _CHECKS: Mapping[str, Check] = {
     "currency": _one_of("currencies", "code"),
     "activity_type": _one_of("activity_types", "key_string"),
     "custom_fields": _must(lambda value: isinstance(value, dict), "an object"),
-    "url": _must(lambda value: isinstance(value, str) and value.startswith(("http://", "https://")), "a URL"),
-    "event_action": _must(lambda value: value in ("create", "change", "delete", "*"), "a known action"),
-    "event_object": _must(_is_text, "a known object"),
+    "url": _must(_is_web_address, "a full, valid URL, and not one of Pipedrive's own"),
+    "event_action": _must(lambda value: value in EVENT_ACTIONS, "a known action"),
+    "event_object": _must(lambda value: value in EVENT_OBJECTS, "a known object"),
+    "webhook_name": _must(lambda value: _is_text(value) and 0 < len(value.strip()) <= 255, "1 to 255 characters long"),
     "webhook_version": _must(lambda value: value in ("1.0", "2.0"), "1.0 or 2.0"),
 }
 

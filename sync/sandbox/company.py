@@ -8,12 +8,12 @@ listeners of every change. It knows nothing of HTTP and validates nothing: that 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sync.clock import Clock
+from sync.sandbox.changes import Action, Change, Source, Timeline
 from sync.sandbox.entities import ENTITIES
 from sync.sandbox.fields import Fields
 from sync.sandbox.records import Entity, Record, decode, epoch, row_of
@@ -23,25 +23,6 @@ from sync.sandbox.templates import TEMPLATES
 
 PURGE_AFTER = timedelta(days=30)
 CHILDREN = ("deals", "persons", "notes", "files", "activities")
-
-Action = Literal["create", "change", "delete"]
-Source = Literal["app", "api"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that happened to one record, for listeners (webhooks, assertions)."""
-
-    entity: str
-    action: Action
-    id: int
-    before: Record | None
-    after: Record | None
-    at: datetime
-    user_id: int
-    source: Source = "app"
-    merged_to_id: int | None = None
-    merged_from_id: int | None = None
 
 
 class Company:
@@ -64,10 +45,15 @@ class Company:
         self.first_won_times: dict[int, str] = {}
         self.listeners: list[Callable[[Change], None]] = []
         self._deleted: deque[tuple[int, str, int]] = deque()
+        self._timeline = Timeline()
 
     def now(self) -> datetime:
         """The company's own clock, in whole seconds; `skew` seconds off the one passed in."""
-        return (self.clock.now() + timedelta(seconds=self.skew)).replace(microsecond=0)
+        return self.exact_now().replace(microsecond=0)
+
+    def exact_now(self) -> datetime:
+        """The company's own clock with its fractions of a second, which only webhooks show."""
+        return self.clock.now() + timedelta(seconds=self.skew)
 
     # Reading
 
@@ -118,7 +104,7 @@ class Company:
                 record["update_time"] = None
             settle(entity, None, record, moment, sent)
             self._store(ENTITIES[entity], record)
-            self._tell(Change(entity, "create", record["id"], None, record, moment.now, moment.user_id, source))
+            self._tell(moment, source, entity, "create", record["id"], None, record)
             return record
 
     def update(
@@ -141,7 +127,7 @@ class Company:
             if record != before or self.switches.unchanged_update_bumps:
                 self._touch(ENTITIES[entity], record, moment, values)
             self._store(ENTITIES[entity], record)
-            self._tell(Change(entity, "change", record_id, before, record, moment.now, moment.user_id, source))
+            self._tell(moment, source, entity, "change", record_id, before, record)
             return record
 
     def delete(self, entity: str, record_id: int, *, user_id: int | None = None, source: Source = "app") -> None:
@@ -149,7 +135,7 @@ class Company:
         with self.lock:
             moment = self._moment(user_id)
             before = self._mark_deleted(entity, record_id, moment)
-            self._tell(Change(entity, "delete", record_id, before, None, moment.now, moment.user_id, source))
+            self._tell(moment, source, entity, "delete", record_id, before, None)
 
     def restore(self, entity: str, record_id: int) -> Record:
         """Bring a deleted record back, as an administrator can in the app."""
@@ -162,6 +148,11 @@ class Company:
             self.tables[entity].remove(record_id)
             if entity == "files":
                 self.file_contents.pop(record_id, None)
+
+    def annotate(self, entity: str, record_id: int, values: Mapping[str, Any]) -> None:
+        """Set what Pipedrive notes on a record by itself: no rules, no `update_time`, nobody is told."""
+        with self.lock:
+            self._store(ENTITIES[entity], self.get(entity, record_id) | dict(values))
 
     def win_deal(self, deal_id: int, **values: Any) -> Record:
         """Mark a deal won now."""
@@ -200,11 +191,9 @@ class Company:
             self._mark_deleted("organizations", loser_id, moment)
             self._touch(ENTITIES["organizations"], survivor, moment, {})
             self._store(ENTITIES["organizations"], survivor)
-            about = (moment.now, moment.user_id, source)
-            self._tell(Change("organizations", "delete", loser_id, loser, None, *about, merged_to_id=survivor_id))
-            self._tell(
-                Change("organizations", "change", survivor_id, before, survivor, *about, merged_from_id=loser_id)
-            )
+            about = (moment, source, "organizations")
+            self._tell(*about, "delete", loser_id, loser, None, merged_to_id=survivor_id)
+            self._tell(*about, "change", survivor_id, before, survivor, merged_from_id=loser_id)
             return survivor_id
 
     def add_file(self, name: str, content: bytes, **links: Any) -> Record:
@@ -300,7 +289,20 @@ class Company:
                 record["custom_fields"] = change(record["custom_fields"])
                 self._store(ENTITIES[entity], record)
 
-    def _tell(self, change: Change) -> None:
+    def _tell(
+        self,
+        moment: Moment,
+        source: Source,
+        entity: str,
+        action: Action,
+        record_id: int,
+        before: Record | None,
+        after: Record | None,
+        **merged: int,
+    ) -> None:
+        number, exactly = self._timeline.next(self.exact_now())
+        at, user_id = moment.now, moment.user_id
+        change = Change(number, entity, action, record_id, before, after, at, exactly, user_id, source, **merged)
         for listener in self.listeners:
             listener(change)
 

@@ -333,7 +333,7 @@ WEBHOOKS = Entity(
         "last_delivery_time": None,
         "last_http_status": None,
         "admin_id": None,
-        "name": "name",
+        "name": "webhook_name",
     },
     required=("subscription_url", "event_action", "event_object", "name"),
     deleted_flag="",

@@ -14,6 +14,7 @@ from typing import TypedDict, Unpack
 from sync.sandbox.access import Access
 from sync.sandbox.company import Company
 from sync.sandbox.messages import Request, Response, blocked_response, error_response, json_response
+from sync.sandbox.webhooks import Deliveries, Unreliability
 
 
 class Stage(Enum):
@@ -72,9 +73,10 @@ class Fault:
 class Faults:
     """All faults in force."""
 
-    def __init__(self, company: Company, access: Access) -> None:
+    def __init__(self, company: Company, access: Access, deliveries: Deliveries) -> None:
         self._company = company
         self._access = access
+        self._deliveries = deliveries
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self.latency = 0.0
@@ -147,6 +149,14 @@ class Faults:
         """Let the server's clock (`Date` header, `update_time`) be that far ahead; 0 undoes it."""
         self._company.skew = seconds
 
+    def unreliable_webhooks(self, how: Unreliability) -> None:
+        """Let webhooks of events from now on be dropped, doubled or late by chance; `Unreliability()` undoes it."""
+        self._deliveries.unreliability = how
+
+    def lose_webhooks(self, seconds: float) -> None:
+        """Send no webhook of any event of the next so many seconds, ever; 0 undoes it."""
+        self._deliveries.lose_for(seconds)
+
     def clear(self) -> None:
         """Undo every fault."""
         with self._lock:
@@ -155,6 +165,8 @@ class Faults:
         self.partial_visibility(1)
         self.late_lists(0)
         self.clock_skew(0)
+        self.unreliable_webhooks(Unreliability())
+        self.lose_webhooks(0)
 
     def take(self, request: Request) -> list[Fault]:
         """The faults that strike this request, each counted as used once; of those that decide its end, the first."""

@@ -1,7 +1,8 @@
 """Pipedrive's server-side rules on a record: what it fills in by itself when a record is created or changed.
 
 Pure functions of the record before and after the change and of the moment; no state, no storage. `Switches` holds the
-points that the vendor's documentation leaves open, each set to the behaviour that is harder to live with.
+points that the vendor's documentation leaves open, each set to the behaviour that is harder to live with, and those in
+which its examples stand alone, set to what is known of the API.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,6 +36,22 @@ class Switches:
     """How the last page of an API v2 list says that it is the last."""
     empty_v1_list_is_null: bool = True
     """API v1 answers `data: null` for an empty list."""
+    unchanged_update_sends: bool = True
+    """Whether an update that changes nothing a webhook's payload shows is still told to webhooks."""
+    address_in_events: Literal["text", "object"] = "text"
+    """Whether an organization's own address comes as its text alone or with all its parts."""
+    previous_tells_bookkeeping: bool = False
+    """Whether `previous` of organizations, deals and persons tells `update_time` and `stage_change_time`."""
+    ban_drops_retries: bool = True
+    """Whether a retry that falls into a ban is lost, like the events of that time."""
+    idle_webhooks_expire: bool = True
+    """Whether three days without any event delete a webhook too, not only three days of failures."""
+    zones_in_events: Literal["name", "id"] = "name"
+    """Whether custom times carry `timezone_name` or, as in the vendor's examples, a number in `timezone_id`."""
+    unset_clock_in_events: Literal["null", "empty"] = "null"
+    """Whether an activity's unset time comes as null or, as in the vendor's examples, as an object of empty parts."""
+    settings_in_events: Literal["v2", "v1"] = "v2"
+    """Whether pipelines and stages come by their API v2 names or, as in the vendor's examples, by those of v1."""
 
 
 @dataclass(frozen=True, slots=True)

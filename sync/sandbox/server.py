@@ -22,10 +22,12 @@ from sync.errors import Interrupted
 from sync.sandbox.access import Access
 from sync.sandbox.api import Api, ApiCall, ApiWrite
 from sync.sandbox.company import Company
+from sync.sandbox.couriers import COURIERS, Couriers, HttpTransport
 from sync.sandbox.faults import Faults
 from sync.sandbox.generator import generate
 from sync.sandbox.limits import Limits
 from sync.sandbox.messages import Delivery, Request, Response, error_response
+from sync.sandbox.webhooks import Deliveries
 
 GZIP_FROM_BYTES = 1024
 
@@ -34,7 +36,9 @@ class Sandbox:
     """A simulated Pipedrive company with an address and a token; use it as a context manager.
 
     Without a company, one of 200 organizations is generated from `seed`. `burst` and `daily_tokens` are the limits to
-    begin with (None: none). Everything inside may be changed while it runs: `company`, `faults`, `limits`, `access`.
+    begin with (None: none). Webhooks are delivered as they become due, or, with `deliver=False`, when a test calls
+    `deliveries.pump()`. Everything inside may be changed while it runs: `company`, `faults`, `limits`, `access`,
+    `deliveries`.
     """
 
     def __init__(
@@ -47,12 +51,16 @@ class Sandbox:
         burst: int | None = 20,
         daily_tokens: int | None = 1_000_000,
         port: int = 0,
+        deliver: bool = True,
     ) -> None:
         self.clock = company.clock if company is not None else clock or SystemClock()
         self.company = company or generate(seed, clock=self.clock, organizations=organizations)
         self.access = Access(self.company)
         self.limits = Limits(self.clock, burst=burst, daily_tokens=daily_tokens)
-        self.faults = Faults(self.company, self.access)
+        self._transport = HttpTransport()
+        self.deliveries = Deliveries(self.company, self.access, self._transport)
+        self._couriers = Couriers(self.deliveries, COURIERS if deliver else 0)
+        self.faults = Faults(self.company, self.access, self.deliveries)
         self.api = Api(self.company, self.access, self.limits, self.faults)
         self.token = self.access.token_for(1)
         self._server = _Server(("127.0.0.1", port), self.api)
@@ -71,19 +79,25 @@ class Sandbox:
         return self.api.calls
 
     def start(self) -> "Sandbox":
-        """Begin to answer."""
+        """Begin to answer, and to deliver."""
         self._thread.start()
+        self._couriers.start()
         return self
 
     def stop(self) -> None:
-        """Close every connection. Raises RuntimeError if the sandbox itself failed on a request."""
+        """Close every connection. Raises RuntimeError if the sandbox itself failed on a request or a delivery."""
+        self.deliveries.detach()
+        self._couriers.stop()
+        self._transport.close()
+        self._couriers.join()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.close_connections()
         self._server.server_close()
-        if self._server.crashes:
-            raise RuntimeError("the sandbox failed on a request") from self._server.crashes[0]
+        crashes = self._server.crashes + self._couriers.crashes
+        if crashes:
+            raise RuntimeError("the sandbox failed on a request or a delivery") from crashes[0]
 
     def __enter__(self) -> "Sandbox":
         return self.start()
