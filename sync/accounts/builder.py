@@ -5,9 +5,10 @@ all, they give the same rows. Only rows in which something differs are written. 
 when and through which deal it came into being) is kept.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Select,
     Subquery,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from sync.accounts.activities import last_activities, next_activities
 from sync.accounts.selecting import Scope, only_first, take_turn, windows
@@ -57,6 +60,7 @@ NO_CURRENCY = ""  # the currency, in account_won_values, of won deals that have 
 _DEFAULT_DECIMALS = 2
 _ORGANIZATIONS, _DEALS, _CURRENCIES = TABLES["organizations"], TABLES["deals"], TABLES["currencies"]
 _WON = _DEALS.c.status == "won"
+_UPDATED_AT = accounts.c.updated_at.type
 
 
 def build_accounts(
@@ -79,7 +83,9 @@ def build_accounts(
             # Right after a backfill nothing is known of the tables yet, and a plan made then takes minutes.
             connection.execute(text("ANALYZE organizations, deals, activities, accounts"))
     decimals = _decimals(connection, company_id, valuation)
-    return sum(_Build(Scope(connection, company_id, part), valuation, now, decimals).write() for part in parts)
+    scope = Scope(connection.dialect.name, company_id, by_window=organizations is None)
+    statements = _statements(scope, valuation, decimals)
+    return sum(_write(connection, company_id, statements, scope.parameters(part), now) for part in parts)
 
 
 def _decimals(connection: Connection, company_id: int, valuation: Valuation) -> int:
@@ -95,51 +101,73 @@ def _decimals(connection: Connection, company_id: int, valuation: Valuation) -> 
 
 
 @dataclass(frozen=True, slots=True)
+class _Statements:
+    """What brings accounts in line; each returns the organizations of the rows it has written."""
+
+    accounts: ReturningInsert[Any]
+    won_values: ReturningInsert[Any]
+    gone_values: ReturningDelete[Any]
+
+
+def _write(
+    connection: Connection, company_id: int, statements: _Statements, parameters: Mapping[str, Any], now: datetime
+) -> int:
+    """Bring the accounts in line; how many changed."""
+    moments = {"now": now, "this_second": now.replace(microsecond=0)}
+    written = connection.scalars(statements.accounts, {**parameters, **moments}).all()
+    valued = {
+        *connection.scalars(statements.won_values, parameters),
+        *connection.scalars(statements.gone_values, parameters),
+    }
+    return len(written) + _stamp(connection, company_id, valued, now)
+
+
+def _stamp(connection: Connection, company_id: int, organizations: Collection[int], now: datetime) -> int:
+    """Mark accounts as changed of which only the sums per currency did; how many."""
+    if not organizations:
+        return 0
+    stamped = update(accounts).where(
+        accounts.c.company_id == company_id,
+        among(connection, accounts.c.organization_id, organizations),
+        accounts.c.updated_at != now,
+    )
+    return connection.execute(stamped.values(updated_at=now)).rowcount
+
+
+@lru_cache(maxsize=32)
+def _statements(scope: Scope, valuation: Valuation, decimals: int) -> _Statements:
+    """The statements of a build: making them takes longer than running them for a few organizations."""
+    build = _Build(scope, valuation, decimals)
+    return _Statements(build.put_accounts(), build.put_won_values(), build.remove_won_values())
+
+
+@dataclass(frozen=True, slots=True)
 class _Build:
     scope: Scope
     valuation: Valuation
-    now: datetime
     decimals: int
 
-    def write(self) -> int:
-        """Bring the accounts in line; how many changed."""
-        written = self.write_accounts()
-        return written + self.stamp(self.write_won_values())
+    def put_accounts(self) -> ReturningInsert[Any]:
+        """Inserts the accounts that come into being, updates those that differ."""
+        return self._put(accounts, self._wanted_accounts(), {"updated_at": bindparam("now", type_=_UPDATED_AT)})
 
-    def write_accounts(self) -> int:
-        """Insert the accounts that come into being, update those that differ; how many."""
-        wanted = self._wanted_accounts()
-        return len(self._put(accounts, wanted, {"updated_at": literal(self.now, accounts.c.updated_at.type)}))
+    def put_won_values(self) -> ReturningInsert[Any]:
+        """Brings the sums per currency in line."""
+        return self._put(account_won_values, self._wanted_won_values(), {})
 
-    def write_won_values(self) -> set[int]:
-        """Bring the sums per currency in line; the organizations of those that changed."""
-        put = self._put(account_won_values, self._wanted_won_values(), {})
-        return {*put, *self._remove_won_values()}
-
-    def stamp(self, organizations: set[int]) -> int:
-        """Mark accounts as changed of which only the sums per currency did; how many."""
-        if not organizations:
-            return 0
-        stamped = update(accounts).where(
-            accounts.c.company_id == self.scope.company_id,
-            among(self.scope.connection, accounts.c.organization_id, organizations),
-            accounts.c.updated_at != self.now,
-        )
-        return self.scope.connection.execute(stamped.values(updated_at=self.now)).rowcount
-
-    def _put(self, table: Any, wanted: Select[Any], stamps: dict[str, ColumnElement[Any]]) -> list[int]:
-        """Insert or update where something differs; the organizations of the rows written."""
+    def _put(self, table: Any, wanted: Select[Any], stamps: dict[str, ColumnElement[Any]]) -> ReturningInsert[Any]:
+        """Inserts or updates where something differs."""
         keys = key_names(table)
         compared = [column.name for column in wanted.selected_columns if column.name not in keys]
-        insert = insert_into(table, self.scope.connection.dialect.name)
+        insert = insert_into(table, self.scope.dialect)
         rows = wanted.add_columns(*(value.label(name) for name, value in stamps.items()))
         insert = insert.from_select([column.name for column in rows.selected_columns], rows)
-        statement = insert.on_conflict_do_update(
+        statement: ReturningInsert[Any] = insert.on_conflict_do_update(
             index_elements=keys,
             set_={name: insert.excluded[name] for name in [*compared, *stamps]},
             where=or_(*(insert.excluded[name].is_distinct_from(table.c[name]) for name in compared)),
-        )
-        return list(self.scope.connection.scalars(statement.returning(table.c.organization_id)))
+        ).returning(table.c.organization_id)
+        return statement
 
     def _wanted_accounts(self) -> Select[Any]:
         """The accounts as they ought to be."""
@@ -207,7 +235,7 @@ class _Build:
     def _first_wins(self) -> Subquery:
         """The earliest of each organization's won deals, and when it was won, as far as anything tells."""
         columns = _DEALS.c
-        this_second = literal(self.now.replace(microsecond=0), Timestamp())
+        this_second = bindparam("this_second", type_=Timestamp())
         time = func.coalesce(columns.won_time, columns.close_time, columns.update_time, columns.add_time, this_second)
         place = func.row_number().over(partition_by=columns.org_id, order_by=(time, columns.id))
         ranked = self._won_deals(columns.id, time.label("time"), place.label("place")).subquery()
@@ -239,7 +267,7 @@ class _Build:
 
     def _rates(self) -> dict[str, ColumnElement[Any]]:
         rates = self.valuation.rates.items()
-        if self.scope.connection.dialect.name == "sqlite":  # a text, for a double would round it
+        if self.scope.dialect == "sqlite":  # a text, for a double would round it
             return {code: literal(str(rate)) for code, rate in rates}
         return {code: literal(rate, Number()) for code, rate in rates}
 
@@ -260,8 +288,8 @@ class _Build:
             .where(true())  # SQLite can't tell an upsert's ON from a join's without it
         )
 
-    def _remove_won_values(self) -> list[int]:
-        """Remove the sums of currencies in which nothing is won any more; the organizations of those removed."""
+    def remove_won_values(self) -> ReturningDelete[Any]:
+        """Removes the sums of currencies in which nothing is won any more."""
         held = account_won_values.c
         same = (_DEALS.c.org_id == held.organization_id) & (
             func.coalesce(_DEALS.c.currency, NO_CURRENCY) == held.currency
@@ -270,7 +298,7 @@ class _Build:
         gone = delete(account_won_values).where(
             held.company_id == self.scope.company_id, self.scope.covers(held.organization_id), ~remains
         )
-        return list(self.scope.connection.scalars(gone.returning(held.organization_id)))
+        return gone.returning(held.organization_id)
 
     def _won_deals(self, *columns: ColumnElement[Any]) -> Select[Any]:
         return select(_DEALS.c.org_id.label("organization_id"), *columns).where(

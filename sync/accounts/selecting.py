@@ -10,13 +10,15 @@ from sqlalchemy import (
     Select,
     Subquery,
     Table,
+    bindparam,
     func,
     select,
     text,
 )
 
-from sync.store.dialect import among
+from sync.store.dialect import among_parameter, many
 from sync.store.schema import TABLES
+from sync.store.types import Integer
 
 _WINDOW = 20_000  # organizations
 
@@ -25,21 +27,30 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('pipedrive-sync acco
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which organizations of a company a build is about: some ids, or all in a range of them."""
+    """Which organizations of a company a statement is about: some ids, or all in a window of them.
 
-    connection: Connection
+    Which ones is a parameter of the statement, so that it is made once and not for every build.
+    """
+
+    dialect: str
     company_id: int
-    organizations: Collection[int]
+    by_window: bool
 
     def covers(self, organization: ColumnElement[Any]) -> ColumnElement[bool]:
         """That a column names one of the organizations."""
-        if isinstance(self.organizations, range):
-            return organization.between(self.organizations.start, self.organizations.stop - 1)
-        return among(self.connection, organization, self.organizations)
+        if self.by_window:
+            return organization.between(bindparam("first", type_=Integer), bindparam("last", type_=Integer))
+        return among_parameter(self.dialect, organization, "organizations")
 
     def live(self, table: Table) -> ColumnElement[bool]:
         """That a row is this company's and not deleted at Pipedrive."""
         return (table.c.company_id == self.company_id) & table.c.deleted_at.is_(None)
+
+    def parameters(self, organizations: Collection[int]) -> dict[str, Any]:
+        """What the statements are to be run with."""
+        if isinstance(organizations, range):
+            return {"first": organizations.start, "last": organizations.stop - 1}
+        return {"organizations": many(self.dialect, organizations)}
 
 
 def windows(connection: Connection, company_id: int) -> Iterator[range]:

@@ -19,6 +19,9 @@ class Valuation:
         rates = {**self.rates, self.currency: Decimal(1)}
         object.__setattr__(self, "rates", MappingProxyType(rates))
 
+    def __hash__(self) -> int:
+        return hash(self.basis)
+
     @property
     def basis(self) -> str:
         """A stable fingerprint: when it changes, all accounts have to be built again."""

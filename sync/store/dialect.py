@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, any_, bindparam, column, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Table, Text, any_, bindparam, column, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -31,10 +31,29 @@ def _put_statement(table: Table, dialect: str, keys: tuple[str, ...], values: tu
 
 def among(connection: Connection, of: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """That a column is one of some values, however many: they are one parameter, and indexes serve."""
-    if connection.dialect.name == "postgresql":
-        return of == any_(literal(sorted(values), ARRAY(of.type)))
-    listed = func.json_each(json.dumps(sorted(values))).table_valued(column("value", of.type))
+    dialect = connection.dialect.name
+    return _among(dialect, of, literal(many(dialect, values), _many_type(dialect, of)))
+
+
+def among_parameter(dialect: str, of: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Like `among`, with the values given when the statement is run: `many` of them, under a name."""
+    return _among(dialect, of, bindparam(name, type_=_many_type(dialect, of)))
+
+
+def _among(dialect: str, of: ColumnElement[Any], values: ColumnElement[Any]) -> ColumnElement[bool]:
+    if dialect == "postgresql":
+        return of == any_(values)
+    listed = func.json_each(values).table_valued(column("value", of.type))
     return of.in_(select(listed.c.value))
+
+
+def _many_type(dialect: str, of: ColumnElement[Any]) -> Any:
+    return ARRAY(of.type) if dialect == "postgresql" else Text()
+
+
+def many(dialect: str, values: Collection[Any]) -> Any:
+    """Many values as one parameter."""
+    return sorted(values) if dialect == "postgresql" else json.dumps(sorted(values))
 
 
 def whole_second(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
