@@ -14,6 +14,17 @@ from sync.store.database import Database
 from sync.store.schema import TABLES, account_won_values, accounts
 
 
+def problems(database: Database, company: Company) -> list[str]:
+    """Every way in which mirror or accounts are not what they ought to be."""
+    built, expected = built_accounts(database), expected_accounts(company)
+    wrong = [
+        f"account {one}: {built.get(one)!r} built, {expected.get(one)!r} expected"
+        for one in sorted(built.keys() | expected.keys())
+        if built.get(one) != expected.get(one)
+    ]
+    return [*differences(database, company), *wrong]
+
+
 def differences(database: Database, company: Company) -> list[str]:
     """Every way in which the mirror is not what Pipedrive shows; empty when it is the same row by row."""
     return [line for entity in ENTITIES if entity.name != "fields" for line in _of_entity(database, company, entity)]

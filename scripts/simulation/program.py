@@ -62,7 +62,7 @@ class Program:
         self.database = MortalDatabase(settings.database_url.get_secret_value(), fate)
         budget = token_budget(settings)
         self._client = connect(settings, clock, budget)
-        connect_directly(self._client, sandbox)
+        connect_directly(self._client, sandbox, rng)
         try:
             self.mirror: Mirror = open_mirror(self._client, self.database, clock, settings, budget)
             self.service = Service(self.mirror)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -53,9 +54,10 @@ class SandboxAdapter(BaseAdapter):
         """Nothing is open."""
 
 
-def connect_directly(client: Client, sandbox: Sandbox) -> None:
-    """Let a client's requests be function calls."""
+def connect_directly(client: Client, sandbox: Sandbox, rng: random.Random) -> None:
+    """Let a client's requests be function calls, and its waits replay."""
     client._session.mount(sandbox.url, SandboxAdapter(sandbox))
+    client._rng = rng
 
 
 class Inlet:

@@ -29,12 +29,12 @@ from sync.store.database import Database
 from sync.store.inbox import State, count_events
 
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-_STORM = timedelta(minutes=25)
+_STORM = timedelta(minutes=8)
 _PUBLIC_URL = "https://sync.example.com"
 _SHARE = 0.5
 _POLLS = ("poll", "newest", "sweep", "reference", "housekeeping", "webhooks")
 
-# Compares the mirror with the company; lists the differences. The tests' own truth, which shares nothing with the product.
+# Lists the differences between mirror and company: the tests' own truth, which shares nothing with the product.
 Compare = Callable[[Database, Company], list[str]]
 
 
@@ -122,7 +122,7 @@ class World:
             self.sandbox.deliveries.pump()
             if self.clock.now() >= next_edit:
                 self._live(life)
-                next_edit = self.clock.now() + timedelta(seconds=self.random.choice([0, 0, 0.3, 1, 5, 40, 90]))
+                next_edit = self.clock.now() + timedelta(seconds=self.random.choice([0, 0, 0.3, 1, 5, 20]))
             program = program or self._restarted()
             if program is None:
                 self.clock.advance(self.random.choice([1, 5, 20]))
@@ -169,7 +169,7 @@ class World:
         return Program(self.sandbox, self.settings, self.clock, self.random, self._fate, without)
 
     def _fate(self) -> Fate:
-        if not self._mortal or self.random.random() > 0.004:
+        if not self._mortal or self.random.random() > 0.01:
             return None
         return self.random.choice(["before", "after"])
 

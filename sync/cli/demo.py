@@ -1,18 +1,32 @@
-"""`demo`: the whole job on a simulated Pipedrive, told step by step. It opens nothing outside this machine."""
+"""`demo`: the whole service on a simulated Pipedrive, told step by step. It opens nothing outside this machine."""
 
 import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sync.cli.accounts import print_list
-from sync.cli.mirror import fill, print_copied, print_cycle
-from sync.cli.runtime import active_mirror, begin_logs
-from sync.mirror.cycle import run_cycle
+from sync.cli.mirror import fill, print_copied
+from sync.cli.run import serving
+from sync.cli.runtime import active_mirror, begin_logs, migrated_database, told_to_stop
+from sync.cli.webhooks import opened_beside
+from sync.clock import SystemClock
+from sync.mirror.subscriptions import RECEIVER_PATH, install
 from sync.pipedrive.entities import ENTITIES
 from sync.sandbox import Company, Sandbox
-from sync.settings import load_settings
+from sync.settings import Settings, load_settings
+from sync.store.database import Database
+from sync.store.inbox import count_events
+
+if TYPE_CHECKING:
+    from sync.service.daemon import Daemon
+
+_PATIENCE = 20.0  # seconds for what takes less than one
 
 
 def register(app: typer.Typer) -> None:
@@ -23,8 +37,11 @@ def register(app: typer.Typer) -> None:
 def demo(
     organizations: Annotated[int, typer.Option(min=10, max=50_000, help="How large the made-up company is.")] = 200,
     seed: Annotated[int, typer.Option(help="Another number, another company.")] = 1,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="End after the story, rather than keep the service running.")
+    ] = False,
 ) -> None:
-    """Show the whole job on a simulated Pipedrive with a made-up company; nothing leaves this machine."""
+    """Show the whole service on a simulated Pipedrive with a made-up company; nothing leaves this machine."""
     folder = Path(tempfile.mkdtemp(prefix="pipedrive-sync-demo-"))
     with Sandbox(seed=seed, organizations=organizations) as sandbox:
         settings = load_settings(
@@ -33,26 +50,92 @@ def demo(
                 "PIPEDRIVE_API_TOKEN": sandbox.token,
                 "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
                 "SYNC_CURRENCY__RATES": "USD=0.92,GBP=1.17,CHF=1.06,JPY=0.0061,SEK=0.088,PLN=0.23",
+                "SYNC_LOGS__LEVEL": "warning",
             },
             folder,
         )
         begin_logs(settings)
-        company = sandbox.company
         _step(1, f"A simulated Pipedrive with a made-up company of {organizations:,} organizations at {sandbox.url}")
         with active_mirror(settings, remedy="Run `pipedrive-sync demo` again.") as mirror:
             _step(2, "pipedrive-sync backfill: copy everything, build the accounts")
             print_copied(mirror, fill(mirror, ENTITIES))
             _step(3, "pipedrive-sync accounts list: the accounts, by won value")
             print_list(mirror.database, mirror.company_id, limit=8)
-            _step(4, "Meanwhile, at Pipedrive:")
-            for event in _life_goes_on(company):
-                typer.echo(f"   {event}")
-            _step(5, "pipedrive-sync sync: one incremental cycle, with a whole sweep for deletions")
-            print_cycle(mirror, run_cycle(mirror, whole_sweep=True))
-            print_list(mirror.database, mirror.company_id, limit=8)
+        with told_to_stop() as wait, _service(settings) as (database, address):
+            _step(4, f"pipedrive-sync run: the service, at {address}; and webhooks install: Pipedrive delivers to it")
+            _subscribe(settings, address)
+            _step(5, "Meanwhile, at Pipedrive:")
+            _let_life_go_on(sandbox, database)
+            print_list(database, sandbox.company.id, limit=8)
+            _tell_where(folder, address)
+            if not leave:
+                typer.echo("\nThe service goes on until Ctrl-C.")
+                wait()
+
+
+@contextmanager
+def _service(settings: Settings) -> Iterator[tuple[Database, str]]:
+    """The service, running for as long as the block lasts; its database and its address."""
+    with migrated_database(settings) as database, serving(settings, database, port=0) as (daemon, server):
+        ended: Future[None] = Future()
+        thread = threading.Thread(target=_run, args=(daemon, ended), name="service", daemon=True)
+        thread.start()
+        try:
+            _wait_until_active(daemon, ended)
+            yield database, server.address
+        finally:
+            daemon.stop()
+            thread.join()
+
+
+def _run(daemon: "Daemon", ended: "Future[None]") -> None:
+    try:
+        daemon.run()
+    except BaseException as error:
+        ended.set_exception(error)
+    else:
+        ended.set_result(None)
+
+
+def _wait_until_active(daemon: "Daemon", ended: "Future[None]") -> None:
+    """Raises what ended the service instead."""
+    clock = SystemClock()
+    while daemon.standing != "active":
+        clock.sleep(0.02)
+        if ended.done():
+            ended.result()
+
+
+def _subscribe(settings: Settings, address: str) -> None:
+    with opened_beside(settings) as mirror:
+        installed = install(mirror, address + RECEIVER_PATH)
+    typer.echo(f"   {len(installed.created)} webhooks: {', '.join(installed.created)}")
+
+
+def _let_life_go_on(sandbox: Sandbox, database: Database) -> None:
+    """Change a few things at Pipedrive, and wait until the webhooks have brought them."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    for event in _life_goes_on(sandbox.company):
+        typer.echo(f"   {event}")
+    while not _all_arrived(sandbox, database) and clock.monotonic() < began + _PATIENCE:
+        clock.sleep(0.02)
+    typer.secho(f"\n6. {clock.monotonic() - began:.1f} s later, by webhook and for no token at all:", bold=True)
+
+
+def _all_arrived(sandbox: Sandbox, database: Database) -> bool:
+    if sandbox.deliveries.pending:
+        return False
+    with database.reading() as connection:
+        events = count_events(connection, sandbox.company.id)
+    return sum(events.by_state.values()) >= len(sandbox.deliveries.log) > 0 == events.pending
+
+
+def _tell_where(folder: Path, address: str) -> None:
     typer.echo(
         f"\nThe mirror stays here: {folder / 'demo.db'}\n"
         f"Look into it:  sqlite3 {folder / 'demo.db'} 'SELECT name, owner, won_value FROM v_accounts LIMIT 5'\n"
+        f"And at the service:  {address}/readyz  {address}/metrics\n"
         "On your own company: set PIPEDRIVE_API_TOKEN and PIPEDRIVE_COMPANY_DOMAIN, then `pipedrive-sync check`."
     )
 
@@ -74,7 +157,7 @@ def _life_goes_on(company: Company) -> list[str]:
         f"a deal of {names[deal['org_id']]} is won, worth 250,000 EUR: a new or a larger account",
         f"the won deals of {names[lost]} are reopened: no account any more, but its own fields are kept",
         f"{names[renamed]} is renamed to {names[renamed]} International",
-        f"{names[deleted]} is deleted: no change tells of it, only the sweep finds it",
+        f"{names[deleted]} is deleted: its account is a former one from now on",
     ]
 
 

@@ -1,23 +1,23 @@
 """`run`: the background service, with the webhook receiver."""
 
-import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from typing import TYPE_CHECKING
 
 import structlog
 import typer
 
-from sync.cli.runtime import migrated_database, prepare_process, start
+from sync.cli.runtime import migrated_database, prepare_process, start, told_to_stop
 from sync.clock import SystemClock
-from sync.service.daemon import Daemon
 from sync.settings import Settings, require_credentials
 from sync.store.database import Database
 from sync.store.lock import already_running
-from sync.web.app import create_app
-from sync.web.intake import Intake
-from sync.web.server import Server
+
+if TYPE_CHECKING:
+    from sync.service.daemon import Daemon
+    from sync.web.server import Server
 
 _log = structlog.get_logger(__name__)
 
@@ -36,10 +36,12 @@ def run() -> None:
     require_credentials(settings)
     prepare_process()
     with (
+        told_to_stop() as wait,
         migrated_database(settings) as database,
         serving(settings, database) as (daemon, server),
-        stopping(daemon.stop),
     ):
+        # From a thread: a signal handler may interrupt who holds the very lock that it needs to wake others.
+        threading.Thread(target=_pass_on, args=(wait, daemon.stop), name="signals", daemon=True).start()
         _log.info("service_started", address=server.address)
         if sys.stderr.isatty():
             typer.echo(f"Serving at {server.address}; Ctrl-C ends it.", err=True)
@@ -47,9 +49,23 @@ def run() -> None:
     _log.info("service_stopped")
 
 
+def _pass_on(wait: Callable[[], object], stop: Callable[[], object]) -> None:
+    wait()
+    stop()
+
+
 @contextmanager
-def serving(settings: Settings, database: Database) -> Iterator[tuple[Daemon, Server]]:
-    """The daemon, not running yet, and the web server, which is. Raises `AlreadyRunning`, `CannotListen`."""
+def serving(settings: Settings, database: Database, *, port: int | None = None) -> Iterator[tuple["Daemon", "Server"]]:
+    """The daemon, not running yet, and the web server, which is. Raises `AlreadyRunning`, `CannotListen`.
+
+    `port` overrules the settings; 0 is any that is free.
+    """
+    # The libraries of the web and of the scheduler take long to import, for which no other command should wait.
+    from sync.service.daemon import Daemon
+    from sync.web.app import create_app
+    from sync.web.intake import Intake
+    from sync.web.server import Server
+
     daemon = Daemon(settings, database)
     if database.is_sqlite and not daemon.lock.try_acquire():
         # Two processes can't share the file well: better told at once than stood by for.
@@ -59,23 +75,8 @@ def serving(settings: Settings, database: Database) -> Iterator[tuple[Daemon, Se
     try:
         checks = {"instance": daemon.lock_check, "lists": daemon.cycle_check}
         app = create_app(settings, database, clock, intake, checks)
-        with Server(app, settings.sync_host, settings.sync_port) as server:
+        with Server(app, settings.sync_host, settings.sync_port if port is None else port) as server:
             yield daemon, server
     finally:
         intake.close()
         daemon.lock.release()
-
-
-@contextmanager
-def stopping(stop: Callable[[], None]) -> Iterator[None]:
-    """A block in which SIGTERM and Ctrl-C call `stop`; it is called as a signal handler."""
-
-    def told(_signal: int, _frame: FrameType | None) -> None:
-        stop()
-
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,11 +1,15 @@
-"""What commands need before they can start, opened in order and closed again: settings, database, lock, client."""
+"""What commands need before they can start, opened in order and closed again: settings, database, lock, client.
+
+And how those that go on until somebody stops them are told to.
+"""
 
 import ctypes
 import gc
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from types import FrameType
 
 import structlog
@@ -78,9 +82,31 @@ def active_mirror(settings: Settings, *, remedy: str, use_all_tokens: bool = Fal
         raise Interrupted("Stopped; what was committed is kept.", remedy) from None
 
 
+@contextmanager
+def stopping(stop: Callable[[], object]) -> Iterator[None]:
+    """While the block lasts, Ctrl-C and SIGTERM call `stop`, inside a signal handler, and do nothing else."""
+    before = {one: signal.signal(one, lambda *_: stop()) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@contextmanager
+def told_to_stop() -> Iterator[Callable[[], object]]:
+    """For commands that go on until they are told to stop: what is handed out waits for Ctrl-C or SIGTERM.
+
+    Signals that come early count, and those that come again are ignored: what is to be ended is ended in order.
+    """
+    told: SimpleQueue[None] = SimpleQueue()  # may be put to by a handler, whatever it interrupts
+    with stopping(lambda: told.put(None)):
+        yield told.get
+
+
 def prepare_process() -> None:
-    """Tune this process for pages: large trees of fresh objects, read by many threads."""
-    # There is not a cycle in them: walking them over and over takes a third of the time.
+    """Tune this process for pages, which are large trees of fresh objects read by many threads, and for deliveries."""
+    # There is not a cycle in them: walking them over and over takes a third of the time, and 150 ms at one go.
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)
     # glibc gives every thread an arena that keeps what it once held: 60 MB more, and growing. Others have no mallopt.

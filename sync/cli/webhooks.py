@@ -27,7 +27,7 @@ def install_command(json: Json = False) -> None:
     """Subscribe to what is mirrored, as far as that is not done yet, at WEBHOOK_PUBLIC_URL."""
     settings = start()
     url = receiver_url(settings)
-    with _opened(settings) as mirror:
+    with opened_beside(settings) as mirror:
         done = install(mirror, url)
     if json:
         print_json(asdict(done))
@@ -46,7 +46,7 @@ def install_command(json: Json = False) -> None:
 def list_command(json: Json = False) -> None:
     """Show every subscription of the token's user, and which are ours."""
     settings = start()
-    with _opened(settings) as mirror:
+    with opened_beside(settings) as mirror:
         there = fetch_webhooks(mirror.client, purpose=Purpose.CHECK)
         with mirror.database.reading() as connection:
             known = {one.webhook_id for one in load_subscriptions(connection, mirror.company_id)}
@@ -78,7 +78,7 @@ def list_command(json: Json = False) -> None:
 def remove_command(json: Json = False) -> None:
     """End every subscription of ours; changes are then found by polling alone."""
     settings = start()
-    with _opened(settings) as mirror:
+    with opened_beside(settings) as mirror:
         ended = remove(mirror)
     if json:
         print_json({"removed": ended})
@@ -92,7 +92,7 @@ def _at_our_address(webhook: Webhook, settings: Settings) -> bool:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Mirror]:
+def opened_beside(settings: Settings) -> Iterator[Mirror]:
     """The mirror, beside whoever else works on it."""
     require_credentials(settings)
     clock, budget = SystemClock(), token_budget(settings)
