@@ -1,4 +1,4 @@
-"""`scripts/bench [rate] [floor] [memory] [idle]`: measures the parts named and prints one table.
+"""`scripts/bench [rate] [floor] [memory] [idle] [receiver]`: measures the parts named and prints one table.
 
 Exits 1 if a target is missed.
 """
@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from scripts.benchmarks import floor, idle, memory, rate
+from scripts.benchmarks import floor, idle, memory, rate, receiver
 from scripts.benchmarks.report import Finding, as_json, table
 
-_BY_DEFAULT = ("rate", "floor", "idle")
+_BY_DEFAULT = ("rate", "floor", "idle", "receiver")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         "floor": lambda: floor.measure(profile=options.profile, say=_say),
         "memory": lambda: memory.measure(options.records),
         "idle": idle.measure,
+        "receiver": receiver.measure,
     }
     if unknown := set(options.parts) - set(parts):
         parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(parts)}")
@@ -42,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Measures speed and memory against their targets.",
         epilog="memory takes minutes, and is measured only when it is named.",
     )
-    parser.add_argument("parts", nargs="*", metavar="part", help="rate, floor, memory or idle; all but memory if none")
+    parts = "rate, floor, memory, idle or receiver; all but memory if none"
+    parser.add_argument("parts", nargs="*", metavar="part", help=parts)
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
     parser.add_argument("--profile", action="store_true", help="floor: say where the time goes")
     parser.add_argument("--records", type=int, default=memory.LARGE, help="memory: of the larger backfill")

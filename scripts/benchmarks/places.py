@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
@@ -33,6 +34,14 @@ class Address:
         return load_settings(
             {"PIPEDRIVE_BASE_URL": self.url, "PIPEDRIVE_API_TOKEN": self.token, "SYNC_BUDGET__SHARE": "1"}
         )
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 @contextmanager

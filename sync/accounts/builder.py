@@ -5,7 +5,7 @@ all, they give the same rows. Only rows in which something differs are written. 
 when and through which deal it came into being) is kept.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from sync.accounts.activities import last_activities, next_activities
-from sync.accounts.selecting import Scope, only_first, take_turn, windows
+from sync.accounts.selecting import Scope, only_first, take_turn
 from sync.accounts.valuation import Valuation
 from sync.store.dialect import among, insert_into, key_names
 from sync.store.exact import ExactNumber, ExactSum
@@ -68,24 +68,29 @@ def build_accounts(
     company_id: int,
     valuation: Valuation,
     *,
-    organizations: Collection[int] | None,
+    organizations: Collection[int],
     now: datetime,
 ) -> int:
-    """(Re)build the accounts of these organizations (None: all); the number of accounts that changed.
+    """(Re)build the accounts of these organizations, one of `windows` or some ids; the number of accounts that changed.
 
     Works in the caller's transaction. On PostgreSQL, transactions that build accounts of one company take turns.
     """
+    if not organizations:
+        return 0
     take_turn(connection, company_id)
-    parts: Iterable[Collection[int]] = [organizations] if organizations else []
-    if organizations is None:
-        parts = windows(connection, company_id)
-        if connection.dialect.name == "postgresql":
-            # Right after a backfill nothing is known of the tables yet, and a plan made then takes minutes.
-            connection.execute(text("ANALYZE organizations, deals, activities, accounts"))
     decimals = _decimals(connection, company_id, valuation)
-    scope = Scope(connection.dialect.name, company_id, by_window=organizations is None)
+    scope = Scope(connection.dialect.name, company_id, by_window=isinstance(organizations, range))
     statements = _statements(scope, valuation, decimals)
-    return sum(_write(connection, company_id, statements, scope.parameters(part), now) for part in parts)
+    return _write(connection, company_id, statements, scope.parameters(organizations), now)
+
+
+def learn_sizes(connection: Connection) -> None:
+    """Before all accounts are built: right after a backfill PostgreSQL knows nothing of the tables.
+
+    A plan made then takes minutes.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE organizations, deals, activities, accounts"))
 
 
 def _decimals(connection: Connection, company_id: int, valuation: Valuation) -> int:

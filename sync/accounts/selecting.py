@@ -20,7 +20,7 @@ from sync.store.dialect import among_parameter, many
 from sync.store.schema import TABLES
 from sync.store.types import Integer
 
-_WINDOW = 20_000  # organizations
+_WINDOW = 5_000  # organizations
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('pipedrive-sync accounts ' || :company_id, 0))")
 
@@ -54,7 +54,7 @@ class Scope:
 
 
 def windows(connection: Connection, company_id: int) -> Iterator[range]:
-    """All organizations of a company, in ranges of ids: what is worked on at once stays small."""
+    """All organizations of a company, in ranges of ids: what is worked on at once stays small, and short."""
     ids = TABLES["organizations"].c.id
     mine = TABLES["organizations"].c.company_id == company_id
     first = connection.scalar(select(func.min(ids)).where(mine))

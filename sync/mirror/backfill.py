@@ -14,7 +14,7 @@ from math import ceil
 import structlog
 
 from sync.mirror.company import Mirror
-from sync.mirror.ingest import Ingested, ingest, rebuild_accounts
+from sync.mirror.ingest import Ingested, ingest, rebuild_all_accounts
 from sync.mirror.marks import Mark
 from sync.mirror.progress import Progress
 from sync.mirror.reference import keep_views_in_step
@@ -24,7 +24,6 @@ from sync.pipedrive.errors import BadRequest
 from sync.pipedrive.listing import Order, Page, Position, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.store.checkpoints import forget_backfill, load_checkpoint, save_checkpoint
-from sync.store.companies import save_accounts_basis
 from sync.store.tokens import save_budget
 
 # Changes made while the copy runs are left to the first poll. It starts this long before the copy by Pipedrive's own
@@ -119,9 +118,8 @@ def copy(mirror: Mirror, tasks: Sequence[Task], progress: Progress) -> list[Copi
 
 def finish(mirror: Mirror) -> None:
     """Build all accounts, and the views on what was copied."""
+    rebuild_all_accounts(mirror)
     with mirror.database.writing() as connection:
-        rebuild_accounts(connection, mirror, None)
-        save_accounts_basis(connection, mirror.company_id, mirror.accounts_basis)
         keep_views_in_step(connection)
 
 

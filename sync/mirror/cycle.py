@@ -10,14 +10,14 @@ from sync.mirror.brake import DeletionsHeld, Held
 from sync.mirror.company import Mirror
 from sync.mirror.follow_up import read_follow_ups
 from sync.mirror.inbox import apply_inbox
-from sync.mirror.ingest import Ingested, rebuild_accounts
+from sync.mirror.ingest import Ingested, rebuild_all_accounts
 from sync.mirror.poll import poll, poll_newest_ids
 from sync.mirror.reference import is_due, read_reference
 from sync.mirror.refusals import Refusals
 from sync.mirror.sweep import sweep_slice, sweep_whole, swept_listings
 from sync.pipedrive.entities import ENTITIES, Listing, Poll
 from sync.store.checkpoints import load_checkpoints
-from sync.store.companies import accounts_basis, save_accounts_basis
+from sync.store.companies import accounts_basis
 from sync.store.mirror import count_rows
 from sync.store.tokens import save_budget
 
@@ -65,10 +65,10 @@ def _slice(mirror: Mirror, refusals: Refusals) -> Ingested:
 def value_anew(mirror: Mirror) -> None:
     """Build all accounts again where the settings value them differently than the last time."""
     with mirror.database.writing() as connection:
-        if accounts_basis(connection, mirror.company_id) != mirror.accounts_basis:
-            rebuild_accounts(connection, mirror, None)
-            save_accounts_basis(connection, mirror.company_id, mirror.accounts_basis)
+        held = accounts_basis(connection, mirror.company_id)
         save_budget(connection, mirror.company_id, mirror.budget)
+    if held != mirror.accounts_basis:
+        rebuild_all_accounts(mirror)
 
 
 def held_deletions(mirror: Mirror) -> list[Held]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select
 
 from sync.accounts.builder import build_accounts
+from sync.accounts.selecting import windows
 from sync.accounts.touched import touched_organizations
 from sync.accounts.valuation import Valuation
 from sync.pipedrive.entities import ACTIVITIES, CURRENCIES, DEALS, FIELDS, ORGANIZATIONS, Entity
@@ -79,7 +80,11 @@ class Mirrored:
             return self.build_in(connection, organizations)
 
     def build_in(self, connection: Connection, organizations: set[int] | None) -> int:
-        return build_accounts(connection, self.company_id, self.valuation, organizations=organizations, now=self.now)
+        parts = windows(connection, self.company_id) if organizations is None else [organizations]
+        return sum(
+            build_accounts(connection, self.company_id, self.valuation, organizations=part, now=self.now)
+            for part in parts
+        )
 
     def own_fields(self, organization: int, fields: dict[str, Any]) -> None:
         """Somebody fills in fields that only the account has."""
