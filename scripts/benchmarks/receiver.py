@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scripts.benchmarks.deliveries import Measured
-from scripts.benchmarks.places import Databases, both_kinds
+from scripts.benchmarks.places import Databases, both_kinds, free_port
 from scripts.benchmarks.report import Finding
 from sync.store.database import Database
 from sync.store.dialect import put
@@ -62,9 +62,7 @@ def _measure(database: Database) -> Measured:
 @contextmanager
 def _receiver(database: Database, password: str) -> Iterator[str]:
     """The command, until it listens; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with TemporaryDirectory(prefix="bench-") as folder:
         environment = os.environ | {
             "DATABASE_URL": database.url.render_as_string(hide_password=False),

@@ -6,7 +6,7 @@ import structlog
 import typer
 
 from sync import __version__
-from sync.cli import accounts, check, config, database, demo, mirror, status, webhooks
+from sync.cli import accounts, check, config, database, demo, mirror, receive, run, status, webhooks
 from sync.errors import SyncError
 from sync.telemetry.logs import redact
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (demo, mirror, status, check, config):
+for room in (demo, mirror, receive, run, status, check, config):
     room.register(app)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(webhooks.app, name="webhooks")

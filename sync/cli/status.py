@@ -1,7 +1,7 @@
 """`status`: what state the mirror is in, from the database alone; it needs neither credentials nor a network."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ def status(company: Company = None, json: Json = False) -> None:
         with database.reading() as connection:
             now = SystemClock().now()
             state = load_state(connection, chosen["company_id"], settings, now)
-            service = load_service_state(connection, chosen["company_id"], settings, state.tokens, now)
+        service = load_service_state(database, chosen["company_id"], settings, state.tokens, now)
     if json:
         print_json(document(chosen, where, state, service))
     else:
@@ -63,7 +63,8 @@ def document(
         "accounts": state.accounts,
         "tokens": asdict(state.tokens),
         "rejected": state.rejected,
-        "plan": asdict(service.plan) | {"intervals": dict(service.plan.intervals)},
+        "plan": {one.name: getattr(service.plan, one.name) for one in fields(service.plan)}
+        | {"intervals": dict(service.plan.intervals)},
         "webhooks": _webhook_document(service),
         "jobs": [asdict(one) for one in service.jobs],
         "attention": [*state.attention, *service.attention],

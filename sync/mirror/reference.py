@@ -55,12 +55,12 @@ def read_reference(
     return mirror, total
 
 
-def resolved(mirror: Mirror) -> Mirror:
-    """The mirror with its privacy rules resolved by the definitions that are stored. Raises `SettingsError`.
+def resolved(mirror: Mirror, *, complete: bool = True) -> Mirror:
+    """The mirror with its privacy rules resolved by the stored definitions, which may be none yet unless `complete`.
 
-    What was stored of an entity before it was left out is removed.
+    What was stored of an entity before it was left out is removed. Raises `SettingsError`.
     """
-    privacy = privacy_of(mirror.database, mirror.company_id, mirror.settings.privacy)
+    privacy = privacy_of(mirror.database, mirror.company_id, mirror.settings.privacy, complete=complete)
     if privacy.entities:
         with mirror.database.writing() as connection:
             for entity in ENTITIES:

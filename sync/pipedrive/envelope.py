@@ -78,8 +78,17 @@ def words_of(content: bytes, content_type: str) -> str:
     if not isinstance(body, dict):
         return ""
     said = [_text(body.get(key)) for key in ("error", "message", "error_info", "code")]
+    said += _mistakes(body.get("errors"))
     parts = [part for part in said if part and _BOILERPLATE not in part]
     return _one_line("; ".join(dict.fromkeys(parts)))
+
+
+def _mistakes(errors: object) -> list[str]:
+    """Pipedrive API: a refused webhook is told as `{"errors": {"subscription_url": ["invalid or …"]}}`."""
+    if not isinstance(errors, dict):
+        return []
+    listed = {name: of if isinstance(of, list) else [of] for name, of in errors.items()}
+    return [f"{name}: {', '.join(_text(one) for one in of)}" for name, of in listed.items()]
 
 
 def _text(value: object) -> str:

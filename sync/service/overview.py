@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
 from sync.mirror.liveness import WebhookState, load_webhook_state
 from sync.mirror.state import Tokens
 from sync.service.plan import Pace, Plan, plan_day
 from sync.settings import Settings
 from sync.store.checkpoints import longest_lists
+from sync.store.database import Database
 from sync.store.inbox import load_failures
 from sync.store.jobs import JobRecord, load_jobs
 
@@ -34,13 +33,14 @@ class ServiceState:
 
 
 def load_service_state(
-    connection: Connection, company_id: int, settings: Settings, tokens: Tokens, now: datetime
+    database: Database, company_id: int, settings: Settings, tokens: Tokens, now: datetime
 ) -> ServiceState:
-    """The state of a company's service."""
-    webhooks = load_webhook_state(connection, company_id, settings, now)
-    jobs = list(load_jobs(connection, company_id).values())
-    failed = load_failures(connection, company_id, _SHOWN_FAILURES)
-    rows = longest_lists(connection, company_id)
+    """The state of a company's service. Raises `DatabaseError`."""
+    with database.reading() as connection:
+        webhooks = load_webhook_state(connection, company_id, settings, now)
+        jobs = list(load_jobs(connection, company_id).values())
+        failed = load_failures(connection, company_id, _SHOWN_FAILURES)
+        rows = longest_lists(connection, company_id)
     plan = plan_day(tokens, settings, now, webhooks_alive=webhooks.alive, rows=rows)
     attention = [*_about_jobs(jobs), *_about_webhooks(webhooks, failed), *_about_plan(plan)]
     return ServiceState(jobs, webhooks, failed, plan, attention)

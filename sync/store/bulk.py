@@ -29,18 +29,18 @@ _SQLITE_VARIABLES = 32_766  # in one statement, since SQLite 3.32
 
 
 def put_rows(
-    connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule
+    connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule | None
 ) -> Keys:
-    """Insert rows that all carry these columns, or replace what is held where the rule says so.
+    """Insert rows that all carry these columns, or replace what is held where the rule says so; without one, never.
 
-    Returns the keys, without the company, of the rows that were written. All rows have one `company_id` and one
-    `synced_at`, as canonical text. Raises what the driver raises.
+    Returns the keys, without the company, of the rows that were written. All rows have one `company_id`, and instants
+    as canonical text. Raises what the driver raises.
     """
     return _BY_DIALECT[connection.dialect.name](connection, table, columns, rows, rule)
 
 
 def _put_on_postgresql(
-    connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule
+    connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule | None
 ) -> Keys:
     document = _document(rows)
     return [tuple(key) for key in connection.execute(_postgresql_statement(table, columns, rule), {"rows": document})]
@@ -61,7 +61,7 @@ def _exact(value: Any) -> str:
 
 
 @lru_cache(maxsize=256)
-def _postgresql_statement(table: Table, columns: frozenset[str], rule: Rule) -> Any:
+def _postgresql_statement(table: Table, columns: frozenset[str], rule: Rule | None) -> Any:
     names = sorted(columns)
     document = cast(bindparam("rows", type_=Text()), JSONB)
     typed = [column(name, table.c[name].type) for name in names]
@@ -71,7 +71,7 @@ def _postgresql_statement(table: Table, columns: frozenset[str], rule: Rule) -> 
 
 
 def _put_on_sqlite(
-    connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule
+    connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[Mapping[str, Any]], rule: Rule | None
 ) -> Keys:
     """Many rows a statement: a statement each would let go of the interpreter, and wait for it again, for every row."""
     at_once = _SQLITE_VARIABLES // len(columns)
@@ -86,7 +86,7 @@ def _put_on_sqlite(
 
 @lru_cache(maxsize=512)
 def _sqlite_statement(
-    table: Table, columns: frozenset[str], rule: Rule, count: int
+    table: Table, columns: frozenset[str], rule: Rule | None, count: int
 ) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
     names = sorted(columns)
     insert = insert_into(table, "sqlite").values({name: bindparam(name) for name in names})
@@ -107,7 +107,9 @@ def _encode_document(value: Any) -> str | None:
     return None if value is None else encode_json(value)
 
 
-def _on_conflict(insert: Any, table: Table, columns: frozenset[str], rule: Rule) -> Any:
+def _on_conflict(insert: Any, table: Table, columns: frozenset[str], rule: Rule | None) -> Any:
+    if rule is None:
+        return insert.on_conflict_do_nothing()
     keys = key_names(table)
     return insert.on_conflict_do_update(
         index_elements=keys,

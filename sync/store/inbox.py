@@ -13,8 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, literal_column, select, update
 
 from sync.pipedrive.events import Action, Event
-from sync.store.dialect import among, insert_into, key_names
+from sync.store.bulk import put_rows
+from sync.store.dialect import among, key_names
 from sync.store.schema import inbox
+from sync.store.types import timestamp_text
 
 
 class State(StrEnum):
@@ -51,6 +53,7 @@ class Waiting:
     event_time: datetime
     received_at: datetime
     payload: str | None
+    error: str | None  # why it failed when it was tried before
 
     @property
     def key(self) -> EventKey:
@@ -85,38 +88,41 @@ class Counts:
 
 def save_events(connection: Connection, received: Sequence[Received]) -> list[bool]:
     """Store events; for each whether it was new: one that is there already changes nothing."""
-    rows = [
-        {
-            "company_id": one.event.company_id,
-            "event_id": one.event.event_id,
-            "occurrence": one.event.occurrence,
-            "entity": one.event.entity,
-            "entity_id": one.event.entity_id,
-            "action": one.event.action.value,
-            "event_time": one.event.event_time,
-            "attempt": one.event.attempt,
-            "webhook_id": one.event.webhook_id,
-            "received_at": one.received_at,
-            "payload": one.payload,
-            "state": one.state.value,
-            "error": one.error,
-        }
-        for one in received
-    ]
-    if not rows:
-        return []
-    insert = insert_into(inbox, connection.dialect.name).on_conflict_do_nothing()
-    # Asked for their keys, the rows go in one statement; and psycopg counts none that it writes one by one.
-    keys = [inbox.c[name] for name in key_names(inbox)]
-    stored = {tuple(key) for key in connection.execute(insert.returning(*keys), rows)}
-    return [_taken(stored, tuple(row[column.name] for column in keys)) for row in rows]
+    rows = [_row(one) for one in received]
+    new: set[tuple[Any, ...]] = set()
+    for company_id in {row["company_id"] for row in rows}:
+        theirs = [row for row in rows if row["company_id"] == company_id]
+        new |= {(company_id, *key) for key in put_rows(connection, inbox, _RECEIVED, theirs, None)}
+    return [_taken(new, tuple(row[name] for name in key_names(inbox))) for row in rows]
+
+
+_RECEIVED = frozenset(inbox.c.keys()) - {"applied_at"}
+
+
+def _row(received: Received) -> dict[str, Any]:
+    event = received.event
+    return {
+        "company_id": event.company_id,
+        "event_id": event.event_id,
+        "occurrence": event.occurrence,
+        "entity": event.entity,
+        "entity_id": event.entity_id,
+        "action": event.action.value,
+        "event_time": timestamp_text(event.event_time, 3),
+        "attempt": event.attempt,
+        "webhook_id": event.webhook_id,
+        "received_at": timestamp_text(received.received_at, 6),
+        "payload": received.payload,
+        "state": received.state.value,
+        "error": received.error,
+    }
 
 
 def _taken(keys: set[tuple[Any, ...]], key: tuple[Any, ...]) -> bool:
-    """Whether a key is among some, once: of two equal events in one batch the first one is new."""
-    among_them = key in keys
+    """Whether a key is among some, once: of two equal events in one batch only the first is new."""
+    is_there = key in keys
     keys.discard(key)
-    return among_them
+    return is_there
 
 
 def any_pending(connection: Connection, company_id: int) -> bool:
@@ -196,8 +202,16 @@ def count_events(connection: Connection, company_id: int) -> Counts:
         .where(inbox.c.company_id == company_id)
         .group_by(inbox.c.state)
     )
-    oldest = connection.scalar(select(func.min(inbox.c.received_at)).where(*_in(company_id, State.PENDING)))
-    return Counts({row.state: row.number for row in by_state}, oldest, last_received(connection, company_id))
+    states = {row.state: row.number for row in by_state}
+    return Counts(states, oldest_pending(connection, company_id), last_received(connection, company_id))
+
+
+def oldest_pending(connection: Connection, company_id: int) -> datetime | None:
+    """When the event came that has waited longest."""
+    oldest: datetime | None = connection.scalar(
+        select(func.min(inbox.c.received_at)).where(*_in(company_id, State.PENDING))
+    )
+    return oldest
 
 
 def last_received(connection: Connection, company_id: int) -> datetime | None:

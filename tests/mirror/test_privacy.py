@@ -11,7 +11,7 @@ from sync.clock import ManualClock
 from sync.mirror.company import Mirror
 from sync.mirror.cycle import run_cycle
 from sync.mirror.privacy import Definition, resolve_privacy
-from sync.pipedrive.entities import ORGANIZATIONS, PERSONS
+from sync.pipedrive.entities import ACTIVITIES, ORGANIZATIONS, PERSONS
 from sync.sandbox import Sandbox
 from sync.settings import Privacy, SettingsError
 from sync.store.database import Database
@@ -150,6 +150,57 @@ def test_every_name_that_fits_nothing_is_named_at_once() -> None:
     assert caught.value.exit_code == 2
     for name in (*names[:1], "custommers", "Tex number", "people", "organizations.name", "People", "persons.mails"):
         assert name in str(caught.value)
+
+
+def webhook(data: Any, previous: Any = None) -> dict[str, Any]:
+    return {"meta": {"id": "1"}, "data": data, "previous": previous}
+
+
+def test_a_webhook_loses_what_is_left_out_or_hashed_under_the_names_that_payloads_have_for_it() -> None:
+    privacy = rules(
+        leave_out=["organizations.label_ids", "organizations.Tax number", "activities.busy"],
+        hash=["organizations.address"],
+        hash_key="pepper",
+    )
+    wrapped = {"type": "varchar", "value": "x"}
+    told = {"label": 1, "address": "here", "country_code": "DE", "name": "n", CODE: wrapped}
+    custom = {CODE: wrapped, OTHER: None, "c" * 40: wrapped}
+
+    shown = privacy.strip(ORGANIZATIONS, webhook({**told, "custom_fields": custom}, {"label": 2, "visible_to": "3"}))
+
+    assert shown == webhook({"name": "n", "custom_fields": {OTHER: None}}, {"visible_to": "3"})
+    busy = webhook({"busy_flag": True, "active_flag": True})
+    assert privacy.strip(ACTIVITIES, busy) == webhook({"active_flag": True})
+
+
+def test_a_webhook_of_an_entity_without_rules_is_the_very_same() -> None:
+    body = webhook({"name": "n", "custom_fields": {CODE: None}})
+    assert rules(leave_out=["persons.phones"]).strip(ORGANIZATIONS, body) is body
+
+
+@pytest.mark.parametrize("data", [None, {}])
+def test_a_webhook_that_tells_nothing_of_the_record_has_nothing_to_lose(data: Any) -> None:
+    assert rules(leave_out=["persons.phones"]).strip(PERSONS, webhook(data)) == webhook(data)
+
+
+def test_custom_fields_of_a_webhook_in_a_shape_of_their_own_are_dropped_where_there_are_rules() -> None:
+    privacy = rules(leave_out=["organizations.Tax number"])
+    assert privacy.strip(ORGANIZATIONS, webhook({"custom_fields": [CODE, "DE1"]})) == webhook({})
+
+
+def test_where_definitions_may_be_missing_a_name_that_may_be_one_of_theirs_drops_every_custom_field() -> None:
+    settings = Privacy.model_validate({"leave_out": ["persons.Tax number", "persons.phones", "organizations.Region"]})
+    privacy = resolve_privacy(settings, DEFINED, complete=False)
+
+    told = {"phones": [], "name": "n", "custom_fields": {CODE: None, OTHER: None}}
+    assert privacy.strip(PERSONS, webhook(told)) == webhook({"name": "n", "custom_fields": {}})
+    assert privacy.strip(ORGANIZATIONS, webhook(told))["data"]["custom_fields"] == {CODE: None}
+
+
+@pytest.mark.parametrize("name", ["organizations.Tex number", "notes.contents", "people.name", "deals"])
+def test_where_definitions_may_be_missing_a_name_that_fits_nothing_for_sure_is_a_mistake(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        resolve_privacy(Privacy.model_validate({"leave_out": [name]}), DEFINED, complete=False)
 
 
 def test_a_setting_that_fits_nothing_stops_before_any_record_is_read(open_here: OpenMirror, sandbox: Sandbox) -> None:
