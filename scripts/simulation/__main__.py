@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=2, help="how many at once")
     options = parser.parse_args(arguments)
+    _be_quiet()
     seeds = range(options.first, options.first + options.seeds)
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="simulate-") as folder:
@@ -34,8 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     return int(wrong > 0)
 
 
-def _history(beginning: Path, seed: int) -> Outcome:
+def _be_quiet() -> None:
+    """A storm logs thousands of lines that nobody reads."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+def _history(beginning: Path, seed: int) -> Outcome:
+    _be_quiet()
     file = beginning.with_name(f"{seed}.db")
     shutil.copyfile(beginning, file)
     world = World(seed, f"sqlite:///{file}", problems)

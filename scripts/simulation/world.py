@@ -29,7 +29,7 @@ from sync.store.database import Database
 from sync.store.inbox import State, count_events
 
 START = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-_STORM = timedelta(minutes=8)
+_STORM = timedelta(minutes=5)
 _PUBLIC_URL = "https://sync.example.com"
 _SHARE = 0.5
 _POLLS = ("poll", "newest", "sweep", "reference", "housekeeping", "webhooks")
@@ -122,7 +122,7 @@ class World:
             self.sandbox.deliveries.pump()
             if self.clock.now() >= next_edit:
                 self._live(life)
-                next_edit = self.clock.now() + timedelta(seconds=self.random.choice([0, 0, 0.3, 1, 5, 20]))
+                next_edit = self.clock.now() + timedelta(seconds=self.random.choice([0, 0, 0.3, 1, 4, 12]))
             program = program or self._restarted()
             if program is None:
                 self.clock.advance(self.random.choice([1, 5, 20]))
