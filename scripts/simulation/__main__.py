@@ -59,7 +59,7 @@ def _told(seed: int, outcome: Outcome) -> bool:
         return False
     print(f"Seed {seed} ({outcome.edits} edits, {outcome.events} deliveries, {outcome.crashes} crashes):")
     for problem in outcome.problems[:10]:
-        print(f"  {problem}")
+        print(f"  {problem[:400]}")
     print(f"  again: scripts/simulate --seeds 1 --first {seed}", flush=True)
     return True
 

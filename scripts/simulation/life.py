@@ -29,7 +29,7 @@ class Life:
         try:
             self.random.choice(choices)()
         except (KeyError, IndexError):
-            return  # merged with itself, or nothing left to choose from
+            return  # nothing left to choose from
 
     def some(self, entity: str) -> int:
         """The id of any record."""
@@ -70,16 +70,19 @@ class Life:
         yield lambda: company.create("notes", {"content": name, "org_id": organization()})
         yield lambda: company.update("persons", self.some("persons"), {"name": name})
         yield lambda: self._remove(_TOLD, [company.delete])
-        yield lambda: self._restore()
-        yield lambda: company.merge_organizations(organization(), organization())
+        yield lambda: company.merge_organizations(*self._two_organizations())
         yield lambda: company.update("users", 2, {"name": name})
 
     def _untold_edits(self) -> Iterator[Edit]:
         company, name = self.company, self._name()
+        yield lambda: self._restore()  # told, but not that the record is there again
         yield lambda: company.add_file(f"{name}.txt", b"x", org_id=self.some("organizations"))
         yield lambda: self._remove(_UNTOLD, [company.delete, company.erase])
         yield lambda: company.fields.rename("organizations", self._custom(), name)
         yield lambda: self.random.random() < 0.1 and company.delete_field("organizations", self._custom())
+
+    def _two_organizations(self) -> list[int]:
+        return self.random.sample([record["id"] for record in self.company.all("organizations")], 2)
 
     def _labels(self) -> list[int]:
         options = sorted(self.company.fields.option_ids("organizations", "label_ids"))
