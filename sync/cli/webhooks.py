@@ -17,6 +17,7 @@ from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.webhooks import Webhook, fetch_webhooks
 from sync.settings import Settings, require_credentials
+from sync.store.tokens import save_budget
 from sync.store.webhooks import load_subscriptions
 
 app = typer.Typer(help="The subscriptions at Pipedrive that bring changes within a second.", no_args_is_help=True)
@@ -97,6 +98,10 @@ def opened_beside(settings: Settings) -> Iterator[Mirror]:
     require_credentials(settings)
     clock, budget = SystemClock(), token_budget(settings)
     with migrated_database(settings) as database, connect(settings, clock, budget) as client:
-        mirror = resolved(open_mirror(client, database, clock, settings, budget))
-        with structlog.contextvars.bound_contextvars(company=mirror.company_id):
-            yield mirror
+        mirror = resolved(open_mirror(client, database, clock, settings, budget), complete=False)
+        try:
+            with structlog.contextvars.bound_contextvars(company=mirror.company_id):
+                yield mirror
+        finally:
+            with database.writing() as connection:
+                save_budget(connection, mirror.company_id, budget)

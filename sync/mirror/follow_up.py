@@ -45,7 +45,8 @@ def _read(mirror: Mirror, entity: Entity, limit: int) -> Ingested:
         ids = load_follow_ups(connection, mirror.company_id, entity, limit)
     asked_at = mirror.clock.now()
     kept = mirror.privacy.keeps(entity)
-    ingested, found = ask_for(mirror, entity, ids, purpose=Purpose.FOLLOW_UP) if kept else (Ingested(), set())
+    ingested = ask_for(mirror, entity, ids, purpose=Purpose.FOLLOW_UP)[0] if kept else Ingested()
     with mirror.database.writing() as connection:
-        settle_reads(connection, mirror.company_id, entity, ids - found, read_at=asked_at)
+        # Also what is not there any more, and what no row can hold: asking again would tell nothing else.
+        settle_reads(connection, mirror.company_id, entity, ids, read_at=asked_at)
     return ingested

@@ -5,9 +5,9 @@ says which are too old. What an event does not tell exactly is queued to be read
 with its reason and never stops the others.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -138,9 +138,9 @@ class _Batch:
     def fail(self, waiting: Waiting, reason: str) -> None:
         """Keep an event with the reason why it can't be applied, until its record has been read."""
         entity = BY_EVENT.get(waiting.entity)
-        if entity:
+        if entity and waiting.error is None:  # else it was read for this event already
             self._ask(entity, {waiting.entity_id})
-        self.settled.append(Settled(waiting.key, State.FAILED, reason[:500]))
+        self.settled.append(Settled(waiting.key, State.FAILED, _storable(reason)))
 
     def _read(self, waiting: Waiting) -> _Told | None:
         entity = BY_EVENT.get(waiting.entity)
@@ -178,28 +178,31 @@ class _Batch:
                 state = State.APPLIED if one.event.entity_id in taken else State.SUPERSEDED
                 self.settled.append(Settled(one.waiting.key, state))
         for one in layer:
-            self._follow_merge(entity, one.event)
+            self._follow_merge(entity, one)
 
     def _offer(self, entity: Entity, told: _Told, held: Held | None) -> Row | None:
         """The row to be stored, if what the event tells may be newer than what is held."""
         change = change_of(entity, told.event)
-        try:
-            row, clear = _row(entity, self.mirror.privacy.apply(entity, change.record), held)
-        except Unstorable as error:
-            self.fail(told.waiting, str(error))
-            return None
+        record = self.mirror.privacy.apply(entity, change.record)
         verdict = judge_change(
             held,
             event_time=told.event.event_time,
-            changed_at=_moment(row.get("update_time") or row.get("add_time")),
+            changed_at=_changed_at(record),
             has_update_time="update_time" in entity.column_names,
             overlap=timedelta(seconds=self.mirror.settings.poll.overlap),
         )
-        if verdict.ask or (verdict.take and not (clear and change.exact)):
-            self._ask(entity, {told.event.entity_id})
         if not verdict.take:
+            if verdict.ask:
+                self._ask(entity, {told.event.entity_id})
             self.settled.append(Settled(told.waiting.key, State.SUPERSEDED))
             return None
+        try:
+            row, clear = _row(entity, record, held)
+        except Unstorable as error:
+            self.fail(told.waiting, str(error))
+            return None
+        if verdict.ask or not (clear and change.exact):
+            self._ask(entity, {told.event.entity_id})
         return row | {
             "event_time": timestamp_text(told.event.event_time, 3),
             "synced_at": timestamp_text(told.waiting.received_at, 6),
@@ -211,19 +214,28 @@ class _Batch:
         if verdict.ask:
             self._ask(entity, {event.entity_id})
         marked = verdict.take and mark_told_deleted(
-            self.connection, self.mirror.company_id, entity, event.entity_id, event_time=event.event_time
+            self.connection,
+            self.mirror.company_id,
+            entity,
+            event.entity_id,
+            event_time=event.event_time,
+            received_at=told.waiting.received_at,
         )
         self.settled.append(Settled(told.waiting.key, State.APPLIED if marked else State.SUPERSEDED))
 
-    def _follow_merge(self, entity: Entity, event: Event) -> None:
+    def _follow_merge(self, entity: Entity, told: _Told) -> None:
         """Pipedrive API: of a merge, the loser's deletion and the survivor's change tell; its children may not."""
+        event = told.event
         loser, survivor = event.entity_id, event.merged_to_id
         if event.merged_from_id is not None:
             loser, survivor = event.merged_from_id, event.entity_id
         if survivor is None or entity is not ORGANIZATIONS:
             return
         company_id = self.mirror.company_id
-        mark_told_deleted(self.connection, company_id, entity, loser, event_time=event.event_time)
+        received_at = told.waiting.received_at
+        mark_told_deleted(
+            self.connection, company_id, entity, loser, event_time=event.event_time, received_at=received_at
+        )
         if survivor in held_rows(self.connection, company_id, entity, {survivor}):
             absorb_own_fields(self.connection, company_id, loser=loser, survivor=survivor, now=self.mirror.clock.now())
         self.touched |= {loser, survivor}
@@ -280,5 +292,12 @@ def _merged(held: Any, told: dict[str, Any]) -> Any:
     return {**known, **values} if values else held
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+def _changed_at(record: Mapping[str, Any]) -> datetime | None:
+    """When a record changed last, as far as it tells: update_time is null on one never changed since its creation."""
+    text = record["update_time"] or record.get("add_time") if "update_time" in record else None
+    return datetime.fromisoformat(text).replace(tzinfo=UTC) if text else None
+
+
+def _storable(reason: str) -> str:
+    """A reason as any database can hold it."""
+    return "".join(character if character.isprintable() else "�" for character in reason[:500])

@@ -11,12 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from sync.accounts.builder import build_accounts
+from sync.accounts.builder import build_accounts, learn_sizes
+from sync.accounts.selecting import windows
 from sync.accounts.touched import touched_organizations
 from sync.mirror.company import Mirror
 from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.listing import Page
 from sync.pipedrive.records import INTEGER_RANGE, Key, Record, Row, Unstorable, key_of, to_row
+from sync.store.companies import save_accounts_basis
 from sync.store.follow_ups import settle_follow_ups
 from sync.store.inbox import revive_failed
 from sync.store.mirror import mark_deleted, upsert
@@ -82,11 +84,24 @@ def settle_reads(
         revive_failed(connection, company_id, entity.singular, ids, read_at=read_at)
 
 
-def rebuild_accounts(connection: Connection, mirror: Mirror, organizations: Collection[int] | None) -> int:
-    """Build the accounts of some organizations, or of all; how many changed."""
+def rebuild_accounts(connection: Connection, mirror: Mirror, organizations: Collection[int]) -> int:
+    """Build the accounts of some organizations; how many changed."""
     return build_accounts(
         connection, mirror.company_id, mirror.valuation, organizations=organizations, now=mirror.clock.now()
     )
+
+
+def rebuild_all_accounts(mirror: Mirror) -> None:
+    """Build all accounts, some in each transaction: SQLite has one writer, and webhooks don't wait for long."""
+    with mirror.database.writing() as connection:
+        learn_sizes(connection)
+        parts = list(windows(connection, mirror.company_id))
+    for part in parts:
+        mirror.clock.sleep(0)
+        with mirror.database.writing() as connection:
+            rebuild_accounts(connection, mirror, part)
+    with mirror.database.writing() as connection:
+        save_accounts_basis(connection, mirror.company_id, mirror.accounts_basis)
 
 
 def ids_of(page: Page) -> set[int]:

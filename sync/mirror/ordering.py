@@ -36,7 +36,9 @@ def judge_change(
     if held.event_time is not None and event_time <= held.event_time:
         return _SUPERSEDED
     if not has_update_time:
-        return _SUPERSEDED if _surely_seen(held, event_time, overlap) else Verdict(take=True, ask=True)
+        if _surely_seen(held, event_time, overlap):
+            return _SUPERSEDED
+        return Verdict(take=held.event_time is not None or held.synced_at < event_time, ask=True)
     if changed_at is None:
         return Verdict(take=held.changed_at is None, ask=True)
     if held.changed_at is None or changed_at > held.changed_at:

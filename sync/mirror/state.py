@@ -123,19 +123,21 @@ def load_state(connection: Connection, company_id: int, settings: Settings, now:
         ]
         left_out = entity.name in settings.privacy.leave_out
         entities.append(_entity_state(entity, left_out, rejected.get(entity.name, 0), listings))
-    tokens = token_state(load_budget(connection, company_id), settings, now)
+    budget = TokenBudget(settings.budget.share, settings.budget.daily_tokens, load_budget(connection, company_id))
+    tokens = token_state(budget, settings, now)
     built = accounts_built(connection, company_id)
     attention = list(_attention(entities, built, tokens, now))
     return State(entities, count_accounts(connection, company_id), tokens, attention)
 
 
-def token_state(saved: BudgetState | None, settings: Settings, now: datetime) -> Tokens:
-    """The day's tokens as they stand now, from what was saved."""
+def token_state(budget: TokenBudget, settings: Settings, now: datetime) -> Tokens:
+    """The day's tokens as they stand now."""
     share = settings.budget.share
-    budget = TokenBudget(share, settings.budget.daily_tokens, saved)
     available = budget.available(now)
     state = budget.snapshot() or BudgetState(now.date())
     limit = state.daily_limit or settings.budget.daily_tokens
+    # Where the company's day was seen to go on past its assumed end, it ends at some time of the next day.
+    resets_at = state.ends_at if state.ends_at > now else state.ends_at + timedelta(days=1)
     return Tokens(
         used_today=state.used_by_us,
         used_by_purpose=state.by_purpose,
@@ -145,7 +147,7 @@ def token_state(saved: BudgetState | None, settings: Settings, now: datetime) ->
         company_limit=state.daily_limit,
         company_left=state.left,
         seen_at=state.seen_at,
-        resets_at=state.ends_at,
+        resets_at=resets_at,
         spent_until=state.spent_until if state.spent_until and now < state.spent_until else None,
     )
 

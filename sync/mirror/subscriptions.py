@@ -7,13 +7,13 @@ knows what its password is.
 
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 import structlog
 
 from sync.mirror.company import Mirror
 from sync.pipedrive.entities import ENTITIES
+from sync.pipedrive.errors import BadRequest
 from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.webhooks import Webhook, create_webhook, delete_webhook, fetch_webhooks
 from sync.settings import Settings, SettingsError
@@ -47,7 +47,7 @@ class Installed:
 class _Plan:
     """What has to be done so that exactly one subscription tells of each kind of record."""
 
-    keep: Sequence[tuple[Subscription, Webhook]]
+    keep: Sequence[Subscription]
     create: Sequence[str]
     remove: Sequence[int]
 
@@ -82,17 +82,15 @@ def install(mirror: Mirror, url: str, *, purpose: Purpose = Purpose.SUBSCRIBE) -
     with mirror.database.reading() as connection:
         known = load_subscriptions(connection, mirror.company_id)
     plan = _plan(wanted_objects(mirror), url, there, known, _fits(mirror.settings))
+    _note_state(mirror, known, there)
     created = _create(mirror, plan.create, url, purpose)
     for webhook_id in plan.remove:
         delete_webhook(mirror.client, webhook_id, purpose=purpose)
-    now = mirror.clock.now()
     with mirror.database.writing() as connection:
-        for held, webhook in plan.keep:
-            save_subscription(connection, mirror.company_id, _checked(held, webhook, now))
-        kept = {held.webhook_id for held, _ in plan.keep} | {one.webhook_id for one in created}
+        kept = {held.webhook_id for held in plan.keep} | {one.webhook_id for one in created}
         forget_subscriptions(connection, mirror.company_id, {one.webhook_id for one in known} - kept)
         save_budget(connection, mirror.company_id, mirror.budget)
-    return Installed(url, [held.event_object for held, _ in plan.keep], plan.create, plan.remove)
+    return Installed(url, [held.event_object for held in plan.keep], plan.create, plan.remove)
 
 
 def remove(mirror: Mirror) -> list[int]:
@@ -134,7 +132,7 @@ def _plan(
     fits: "_Fits",
 ) -> _Plan:
     held = {one.webhook_id: one for one in known}
-    keep: dict[str, tuple[Subscription, Webhook]] = {}
+    keep: dict[str, Subscription] = {}
     remove: list[int] = []
     for webhook in there:
         subscription = held.get(webhook.webhook_id)
@@ -143,10 +141,20 @@ def _plan(
         serves = webhook.is_active and is_ours(webhook, url) and webhook.event_action == "*"
         needed = webhook.event_object in wanted and webhook.event_object not in keep
         if subscription is not None and serves and needed and fits(subscription):
-            keep[webhook.event_object] = (subscription, webhook)
+            keep[webhook.event_object] = subscription
         else:
             remove.append(webhook.webhook_id)
     return _Plan(list(keep.values()), [one for one in wanted if one not in keep], remove)
+
+
+def _note_state(mirror: Mirror, known: Iterable[Subscription], there: Iterable[Webhook]) -> None:
+    """Keep which of ours Pipedrive has ended, before new ones are made: that may fail, and they tell of nothing."""
+    active = {webhook.webhook_id for webhook in there if webhook.is_active}
+    now = mirror.clock.now()
+    with mirror.database.writing() as connection:
+        for one in known:
+            checked = replace(one, is_active=one.webhook_id in active, checked_at=now)
+            save_subscription(connection, mirror.company_id, checked)
 
 
 class _Fits:
@@ -180,15 +188,19 @@ def _create(mirror: Mirror, objects: Collection[str], url: str, purpose: Purpose
     password_hash = hash_password(password)
     created = []
     for event_object in objects:
-        webhook = create_webhook(
-            mirror.client,
-            name=_NAME,
-            event_object=event_object,
-            url=url,
-            user=user,
-            password=password,
-            purpose=purpose,
-        )
+        try:
+            webhook = create_webhook(
+                mirror.client,
+                name=_NAME,
+                event_object=event_object,
+                url=url,
+                user=user,
+                password=password,
+                purpose=purpose,
+            )
+        except BadRequest as error:
+            error.remedy = f"Check WEBHOOK_PUBLIC_URL, and that {url} can be reached from the internet."
+            raise
         now = mirror.clock.now()
         subscription = Subscription(webhook.webhook_id, event_object, url, user, password_hash, True, now, now)
         with mirror.database.writing() as connection:
@@ -201,16 +213,3 @@ def _credentials(settings: Settings) -> tuple[str, str]:
     if settings.webhook_user and settings.webhook_password:
         return settings.webhook_user, settings.webhook_password.get_secret_value()
     return f"sync-{secrets.token_hex(8)}", secrets.token_urlsafe(32)
-
-
-def _checked(held: Subscription, webhook: Webhook, now: datetime) -> Subscription:
-    return Subscription(
-        held.webhook_id,
-        held.event_object,
-        held.subscription_url,
-        held.auth_user,
-        held.password_hash,
-        webhook.is_active,
-        held.created_at,
-        now,
-    )

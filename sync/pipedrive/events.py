@@ -46,6 +46,7 @@ class Event:
     data: Mapping[str, Any] | None
     merged_to_id: int | None = None
     merged_from_id: int | None = None
+    previous: Mapping[str, Any] | None = None  # of a change: what was changed, as it was before
 
     @property
     def occurrence(self) -> str:
@@ -67,7 +68,7 @@ class Change:
 def read_event(body: Any) -> Event:
     """The event in a decoded body. Raises `Malformed`."""
     whole = _object(body, "the body")
-    meta, data, _previous = (_member(whole, name) for name in ("meta", "data", "previous"))
+    meta, data, previous = (_member(whole, name) for name in ("meta", "data", "previous"))
     if meta is None:
         raise Malformed("meta is missing")
     if not isinstance(meta.get("version", "2.0"), str) or not meta.get("version", "2.0").startswith("2"):
@@ -89,6 +90,7 @@ def read_event(body: Any) -> Event:
         data=data,
         merged_to_id=_whole(meta, "merged_to_id", needed=False),
         merged_from_id=_whole(meta, "merged_from_id", needed=False),
+        previous=previous,
     )
 
 
@@ -98,8 +100,10 @@ def change_of(entity: Entity, event: Event) -> Change:
     exact = True
     for name, value in (event.data or {}).items():
         told = _told(entity, name, value)
-        record |= told.attributes
         exact = exact and told.exact
+        # A part must not take the place of the whole that is held, unless that is known to have changed.
+        if not told.in_part or event.action is not Action.CHANGE or name in (event.previous or {}):
+            record |= told.attributes
     whole = entity.column_names | ({"custom_fields"} if entity.has_custom_fields else set())
     return Change(record, exact and whole <= record.keys())
 
@@ -115,17 +119,13 @@ def _told(entity: Entity, name: str, value: Any) -> "_Told":
     rule = _RULES.get(entity.name, {}).get(name)
     if rule is not None:
         return rule.told(value)
-    if name in ("id", *_NOT_OF_THE_API):
+    if name == "id":
         return _Told({})
     if name == "custom_fields" and entity.has_custom_fields:
         return _custom_fields(value)
     kind = _kinds(entity).get(name)
     translated = _UNCLEAR if kind is None else _AS[kind](value, entity.api_version)
     return _Told({}, exact=False) if translated is _UNCLEAR else _Told({name: translated})
-
-
-# Pipedrive API: what an organization's payload has, and the API's record has not.
-_NOT_OF_THE_API = ("picture_id",)
 
 
 @lru_cache
@@ -149,6 +149,7 @@ class _Told:
 
     attributes: Record
     exact: bool = True
+    in_part: bool = False  # the record has more of this attribute than the payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def _label(value: Any) -> _Told:
     number = _integer(value, 2)
     if number is None:
         return _Told({"label_ids": []})
-    return _Told({} if number is _UNCLEAR else {"label_ids": [number]}, exact=False)
+    return _Told({} if number is _UNCLEAR else {"label_ids": [number]}, exact=False, in_part=True)
 
 
 def _address(value: Any) -> _Told:
@@ -172,7 +173,8 @@ def _address(value: Any) -> _Told:
     if value is None:
         return _Told({"address": None})
     if isinstance(value, str):
-        return _Told({"address": {**dict.fromkeys(_ADDRESS_PARTS), "value": value}} if value else {}, exact=False)
+        address = {**dict.fromkeys(_ADDRESS_PARTS), "value": value}
+        return _Told({"address": address} if value else {}, exact=False, in_part=True)
     parts = _parts(value)
     return _Told({}, exact=False) if parts is None else _Told({"address": parts})
 
@@ -227,7 +229,9 @@ _RULES: Mapping[str, Mapping[str, _Rule]] = MappingProxyType(
         "organizations": {
             "label": _Rule("label_ids", _label),
             "address": _Rule("address", _address),
-            "country_code": _Rule("address", lambda value: _Told({})),  # of no record of the API
+            # What no record of the API has.
+            "country_code": _Rule("address", lambda value: _Told({})),
+            "picture_id": _Rule("picture_id", lambda value: _Told({})),
         },
         "activities": {
             "active_flag": _Rule("is_deleted", _active),
@@ -265,12 +269,13 @@ def _timestamp(value: Any, version: int) -> Any:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         return _UNCLEAR
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment.microsecond:
         return _UNCLEAR
-    return moment.strftime("%Y-%m-%d %H:%M:%S" if version == 1 else "%Y-%m-%dT%H:%M:%SZ")
+    text = moment.isoformat(" " if version == 1 else "T", "seconds").removesuffix("+00:00")
+    return text if version == 1 else f"{text}Z"
 
 
 def _as_it_is(value: Any, _version: int) -> Any:
@@ -308,8 +313,8 @@ def _unwrapped(wrapped: Any) -> Any:
         return None
     if not isinstance(wrapped, dict):
         return _UNCLEAR
-    unwrap = _WRAPPINGS.get(wrapped.get("type", ""))
     try:
+        unwrap = _WRAPPINGS.get(wrapped.get("type", ""))
         return _UNCLEAR if unwrap is None else unwrap(wrapped)
     except (KeyError, TypeError):
         return _UNCLEAR
@@ -326,10 +331,12 @@ def _one(wrapped: Mapping[str, Any]) -> Any:
 
 def _set(wrapped: Mapping[str, Any]) -> Any:
     ids = [_integer(one["id"], 2) for one in wrapped["values"]]
-    return _UNCLEAR if _UNCLEAR in ids else ids or None
+    return _UNCLEAR if _UNCLEAR in ids or None in ids else ids or None
 
 
 def _range(wrapped: Mapping[str, Any]) -> Any:
+    if wrapped.get("timezone_id") is not None:
+        return _UNCLEAR  # the API names the zone, and only Pipedrive knows it by its number
     return {"value": wrapped["from"], "until": wrapped["until"]}
 
 
@@ -387,6 +394,8 @@ def _moment(meta: Mapping[str, Any]) -> datetime:
     """Pipedrive API: RFC 3339 in milliseconds; for `user` events an integer epoch."""
     value = meta.get("timestamp")
     try:
+        if isinstance(value, bool):
+            raise TypeError
         if isinstance(value, str) and not value.isdecimal():
             moment = datetime.fromisoformat(value)
         else:

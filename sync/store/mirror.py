@@ -10,7 +10,21 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, null, or_, select, tuple_, type_coerce, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
 from sync.pipedrive.entities import Entity, Listing
@@ -115,7 +129,10 @@ def _not_older(table: Table, new: Any, columns: frozenset[str]) -> ColumnElement
     # Pipedrive API: update_time can be null on a deal never changed since its creation. It has a resolution of one
     # second: two versions of the same second are told apart by the order in which they were read.
     held, offered = (func.coalesce(of.update_time, of.add_time) for of in (table.c, new))
-    return or_(held.is_(None), offered > held, and_(or_(offered == held, offered.is_(None)), read_no_earlier))
+    # What is known to be deleted does not come back through a read that began before that was known.
+    not_undone = or_(table.c.deleted_at.is_(None), read_no_earlier, offered > table.c.deleted_at)
+    newer = and_(offered > held, not_undone)
+    return or_(held.is_(None), newer, and_(or_(offered == held, offered.is_(None)), read_no_earlier))
 
 
 def _follows(table: Table, new: Any, _columns: frozenset[str]) -> ColumnElement[bool]:
@@ -159,11 +176,23 @@ def held_rows(connection: Connection, company_id: int, entity: Entity, ids: Coll
 
 
 def mark_told_deleted(
-    connection: Connection, company_id: int, entity: Entity, record_id: int, *, event_time: datetime
+    connection: Connection,
+    company_id: int,
+    entity: Entity,
+    record_id: int,
+    *,
+    event_time: datetime,
+    received_at: datetime,
 ) -> bool:
     """Mark a row as deleted by an event, unless it is held as changed since; whether it was."""
     table = TABLES[entity.name]
-    values: dict[str, Any] = {"deleted_at": event_time.replace(microsecond=0), "event_time": event_time}
+    received = literal(received_at, table.c.synced_at.type)
+    values: dict[str, Any] = {
+        "deleted_at": event_time.replace(microsecond=0),
+        "event_time": event_time,
+        # So that a read that began before does not bring it back.
+        "synced_at": case((table.c.synced_at < received, received), else_=table.c.synced_at),
+    }
     if entity.deleted_when:
         name, value = entity.deleted_when
         values[name] = value

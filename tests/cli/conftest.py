@@ -124,7 +124,7 @@ def program(
 
     def call(environment: dict[str, str], arguments: tuple[str, ...]) -> Outcome:
         with monkeypatch.context() as patched:
-            for name in [name for name in os.environ if name.startswith(("SYNC_", "PIPEDRIVE_"))]:
+            for name in [name for name in os.environ if name.startswith(("SYNC_", "PIPEDRIVE_", "WEBHOOK_"))]:
                 patched.delenv(name)
             for name, value in environment.items():
                 patched.setenv(name, value)

@@ -13,6 +13,12 @@ from sync.store.schema import companies, metadata
 from tests.cli.conftest import Program, won
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+HERE = {"WEBHOOK_PUBLIC_URL": "https://sync.example.com"}
+URL = "https://sync.example.com/webhooks/pipedrive"
+CHECKS = [
+    *("settings", "database", "token", "visibility", "currency"),
+    *("fields", "clock", "webhooks", "privacy", "rates", "tokens"),
+]
 
 
 def statuses(document: Any) -> dict[str, str]:
@@ -29,8 +35,8 @@ def test_where_all_is_well_every_line_says_ok(program: Program, company: Company
     program.fill()
     document = program.json("check")
     assert document["ok"] is True
-    asked = ["settings", "database", "token", "visibility", "currency", "fields", "clock", "privacy", "rates", "tokens"]
-    assert statuses(document) == dict.fromkeys(asked, "ok")
+    assert list(statuses(document)) == CHECKS
+    assert set(statuses(document).values()) == {"ok"}
     assert company.get("users", 1)["name"] in finding(document, "token")["message"]
     lines = program.run("check").out.splitlines()
     assert len(lines) == len(document["checks"])
@@ -144,6 +150,64 @@ def test_a_privacy_name_that_fits_nothing_fails(program: Program, sandbox: Sandb
     good = program.json("check", SYNC_PRIVACY__LEAVE_OUT="notes,organizations.Score")
     assert finding(good, "privacy")["status"] == "ok"
     assert sandbox.limits.spent - before == 22  # users/me, and organization fields for the clock and for the names
+
+
+def test_webhooks_that_nobody_wants_are_no_warning_and_cost_nothing(program: Program, sandbox: Sandbox) -> None:
+    webhooks = finding(program.json("check"), "webhooks")
+    assert (webhooks["status"], webhooks["remedy"]) == ("ok", "")
+    assert "not wanted (WEBHOOK_PUBLIC_URL): changes are found by polling" in webhooks["message"]
+    assert not [call for call in sandbox.calls if call.path.endswith("/webhooks")]
+
+
+def test_webhooks_that_are_wanted_and_not_installed_are_a_warning(program: Program, sandbox: Sandbox) -> None:
+    before = sandbox.limits.spent
+    document = program.json("check", **HERE)
+    webhooks = finding(document, "webhooks")
+    assert (document["ok"], webhooks["status"]) == (True, "warn")
+    assert webhooks["message"] == f"Pipedrive delivers nothing to {URL}"
+    assert "`pipedrive-sync webhooks install`" in webhooks["remedy"]
+    assert sandbox.limits.spent - before == 12 + 10
+
+
+def test_webhooks_that_are_installed_are_looked_at(program: Program, company: Company) -> None:
+    program.fill()
+    program.run("webhooks", "install", **HERE)
+    well = finding(program.json("check", **HERE), "webhooks")
+    assert (well["status"], well["message"]) == ("ok", f"8 subscriptions deliver to {URL}")
+    # They go on without the setting, and so does the look at them.
+    assert finding(program.json("check"), "webhooks") == well
+
+    company.delete("webhooks", 1)
+    company.update("webhooks", 2, {"is_active": 0})
+    gone = finding(program.json("check", **HERE), "webhooks")
+    assert (gone["status"], gone["message"]) == ("warn", "2 of 8 subscriptions are gone or inactive")
+    assert "`pipedrive-sync webhooks install`" in gone["remedy"]
+    program.run("webhooks", "install", **HERE)
+    assert finding(program.json("check", **HERE), "webhooks") == well
+
+    moved = finding(program.json("check", WEBHOOK_PUBLIC_URL="https://elsewhere.example.com"), "webhooks")
+    assert moved["message"] == "Pipedrive delivers nothing to https://elsewhere.example.com/webhooks/pipedrive"
+
+
+@pytest.mark.parametrize(("answer", "verdict"), [(200, "ok"), (204, "ok"), (401, "warn"), (503, "warn")])
+def test_webhooks_whose_deliveries_fail_are_a_warning(
+    program: Program, company: Company, answer: int, verdict: str
+) -> None:
+    program.fill()
+    program.run("webhooks", "install", **HERE)
+    company.annotate("webhooks", 4, {"last_http_status": answer})
+    webhooks = finding(program.json("check", **HERE), "webhooks")
+    assert webhooks["status"] == verdict
+    if verdict == "warn":
+        assert webhooks["message"] == f"the last delivery (deal) to {URL} was answered with {answer}"
+        assert "with this database and these credentials?" in webhooks["remedy"]
+
+
+def test_webhooks_that_can_not_be_listed_fail_and_the_rest_is_still_checked(program: Program, sandbox: Sandbox) -> None:
+    sandbox.faults.fail(status=403, times=9, path="*/webhooks")
+    document = program.json("check", code=2, **HERE)
+    assert finding(document, "webhooks")["status"] == "fail"
+    assert statuses(document)["privacy"] == "ok"
 
 
 def test_definitions_that_can_not_be_read_fail(program: Program, sandbox: Sandbox) -> None:

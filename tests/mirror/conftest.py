@@ -31,7 +31,7 @@ def clock() -> ManualClock:
 def sandbox(clock: ManualClock) -> Iterator[Sandbox]:
     """A small company at a simulated Pipedrive."""
     company = generate(7, clock=clock, organizations=30, proportions=Proportions(deals=2, activities=3, persons=1))
-    with Sandbox(company, clock=clock, burst=None) as running:
+    with Sandbox(company, clock=clock, burst=None, deliver=False) as running:
         running.faults.latency = 0.01  # no two answers come at one moment
         yield running
 
