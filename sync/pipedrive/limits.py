@@ -308,7 +308,9 @@ class TokenBudget:
                 return 0
             ours = self._ours(state)
             own = None if ours is None else max(ours - state.used_by_us - self._reserved, 0)
-            return min((known for known in (own, state.left) if known is not None), default=None)
+            # That the day is spent no longer counts once Pipedrive may be asked again.
+            left = None if state.left == 0 and state.spent_until is not None else state.left
+            return min((known for known in (own, left) if known is not None), default=None)
 
     def snapshot(self) -> BudgetState | None:
         """The state to save; None before the first call of a budget that began without one."""

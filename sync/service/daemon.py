@@ -4,10 +4,13 @@ Where another instance is active it stands by and takes over. What fails for a w
 waited out; what only a person can mend (credentials, settings) ends it.
 """
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
@@ -27,7 +30,8 @@ from sync.store.lock import InstanceLock, instance_lock
 _CHECK_LOCK_EVERY = 2.0  # seconds
 _TRY_LOCK_EVERY = 2.0
 _LONGEST_WAIT = 60.0  # seconds between two tries to reach Pipedrive at the start
-_REST = 3.0  # seconds that running jobs have to come to rest
+_GLANCE = 0.1  # seconds: how often who waits for the first answer looks whether it is told to stop
+_REST = 2.0  # seconds that running jobs have to come to rest
 _RECENT = timedelta(minutes=30)  # a list that was not read for so long, and three times its interval, is behind
 
 _log = structlog.get_logger(__name__)
@@ -104,36 +108,51 @@ class Daemon:
         with ExitStack() as stack:
             # A clock of its own: when the lock is lost, this work stops and the program goes on.
             clock = SystemClock()
-            service = Service(self._opened(stack, clock))
-            schedule = Schedule(service)
-            schedule.start()
-            self._service, self.standing = service, Standing.ACTIVE
-            _log.info("service_active", webhooks_alive=service.plan.webhooks_alive)
-            try:
-                while self.lock.is_held():
-                    self._clock.sleep(_CHECK_LOCK_EVERY)
-                _log.warning("lock_lost")
-            finally:
-                self._service = None
-                clock.stop()
-                if not schedule.stop(_REST):
-                    _log.info("jobs_left_unfinished")
+            stack.callback(clock.stop)
+            mirror = self._opened(stack, clock)
+            service = Service(mirror) if mirror else None
+            if service and self.lock.is_held():
+                self._run_jobs(service, clock)
+            _log.warning("lock_lost")
 
-    def _opened(self, stack: ExitStack, clock: Clock) -> Mirror:
-        """The mirror, as soon as Pipedrive and the database can be reached."""
+    def _run_jobs(self, service: Service, clock: SystemClock) -> None:
+        schedule = Schedule(service)
+        schedule.start()
+        self._service, self.standing = service, Standing.ACTIVE
+        _log.info("service_active", webhooks_alive=service.plan.webhooks_alive)
+        try:
+            while self.lock.is_held():
+                self._clock.sleep(_CHECK_LOCK_EVERY)
+        finally:
+            self._service = None
+            clock.stop()
+            if not schedule.stop(_REST):
+                _log.info("jobs_left_unfinished")
+
+    def _opened(self, stack: ExitStack, clock: Clock) -> Mirror | None:
+        """The mirror, as soon as Pipedrive and the database can be reached; None when the lock is lost before."""
         budget = token_budget(self._settings)
         client = stack.enter_context(connect(self._settings, clock, budget))
         tries = 0
-        while True:
+        while self.lock.is_held():
             try:
-                return open_mirror(client, self._database, clock, self._settings, budget)
+                return self._waited_for(partial(open_mirror, client, self._database, clock, self._settings, budget))
             except (PipedriveError, DatabaseError) as error:
                 if _needs_a_person(error):
                     raise
-                wait = min(2.0**tries, _LONGEST_WAIT)
-                _log.warning("not_opened", error=error.message, wait_seconds=wait)
+                seconds = min(2.0 ** min(tries, 10), _LONGEST_WAIT)
+                _log.warning("not_opened", error=error.message, wait_seconds=seconds)
             tries += 1
-            self._clock.sleep(wait)
+            self._clock.sleep(seconds)
+        return None
+
+    def _waited_for(self, function: Callable[[], Mirror]) -> Mirror:
+        """What a function returns or raises, called in a thread: who is told to stop does not wait for an answer."""
+        future: Future[Mirror] = Future()
+        threading.Thread(target=_call, args=(function, future), name="opening", daemon=True).start()
+        while not wait([future], _GLANCE).done:
+            self._clock.sleep(0)
+        return future.result()
 
     # What health wants to know
 
@@ -150,6 +169,13 @@ class Daemon:
         if late:
             return False, ", ".join(f"{name}: {why}" for name, why in late.items())
         return True, "every list was read lately"
+
+
+def _call(function: Callable[[], Mirror], future: "Future[Mirror]") -> None:
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _needs_a_person(error: SyncError) -> bool:

@@ -48,7 +48,7 @@ def jobs_for(mirror: Mirror) -> Sequence[Job]:
     return (
         Job(APPLY, _apply, lambda plan: 0.25, spends=False, needs_copy=False),
         Job(BACKFILL, _backfill, lambda plan: 60.0, needs_copy=False),
-        Job("follow_up", _follow_up, lambda plan: 5.0),
+        Job("follow_up", _follow_up, lambda plan: 30.0),
         Job("reference", _reference, lambda plan: plan.reference),
         *_polls(mirror),
         Job("sweep", _sweep, lambda plan: plan.sweep_page),
@@ -74,13 +74,12 @@ def _apply(mirror: Mirror, _plan: Plan) -> None:
 
 
 def _backfill(mirror: Mirror, _plan: Plan) -> Mirror:
-    refusals = Refusals()
-    mirror, _ = read_reference(mirror, refusals, only_due=True)
+    # What is refused of the reference lists is for the job `reference` to tell, which runs next.
+    mirror, _ = read_reference(mirror, Refusals(), only_due=True)
     if lists := unfinished(mirror, ENTITIES):
         copy(mirror, survey(mirror, lists), Silent())
     else:
         finish(mirror)
-    refusals.raise_first()
     return mirror
 
 

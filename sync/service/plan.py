@@ -68,14 +68,15 @@ def plan_day(
     spendable = float(left - reserve)
 
     lists = _polled(settings)
-    fixed = _fixed(lists, settings, seconds)
-    stretch = max(1.0, fixed / max(_FOR_FIXED * spendable, 1.0))
-    spendable -= fixed / stretch
+    wanted = _fixed(lists, settings, seconds)
+    fixed = min(wanted, _FOR_FIXED * spendable)
+    stretch = wanted / fixed if fixed else _LONGEST
+    spendable -= fixed
 
     every = _cost_of_a_turn(lists)
     interval = _poll_interval(settings, webhooks_alive, _FOR_POLLS * spendable, every, seconds)
     if pace is Pace.SLOWED:
-        interval, stretch = 2 * interval, 2 * stretch
+        interval, stretch, fixed = 2 * interval, 2 * stretch, fixed / 2
     polls = min(every * seconds / interval, _FOR_POLLS * spendable)
 
     sweep_page = _sweep_interval(lists, rows, spendable - polls, seconds, webhooks_alive)
@@ -84,20 +85,22 @@ def plan_day(
         resumes_at=tokens.spent_until or tokens.resets_at if pace is Pace.STOPPED else None,
         webhooks_alive=webhooks_alive,
         reserve=reserve,
-        fixed=round(fixed / stretch),
-        polls=round(polls),
-        sweep=round(max(spendable - polls, 0.0)),
+        fixed=int(fixed),
+        polls=int(polls),
+        sweep=int(spendable - polls),
         intervals=MappingProxyType(
             {
                 one.name: min(
-                    settings.poll.files_interval * stretch if one.poll is Poll.NEWEST else interval * one.pace,
+                    _own_interval(settings.poll.files_interval, stretch)
+                    if one.poll is Poll.NEWEST
+                    else interval * one.pace,
                     _LONGEST,
                 )
                 for one in lists
             }
         ),
         newest_ids=min(interval * (4 if webhooks_alive else 1), _LONGEST),
-        reference=min(settings.poll.reference_interval * stretch, _LONGEST),
+        reference=_own_interval(settings.poll.reference_interval, stretch),
         sweep_page=_LONGEST if pace is Pace.SLOWED else sweep_page,
         follow_up=SAFETY_NET,
     )
@@ -123,9 +126,14 @@ def _fixed(lists: Sequence[Listing], settings: Settings, seconds: float) -> floa
     reference = sum(listing.cost for entity in ENTITIES if entity.is_reference for listing in entity.listings)
     files = sum(listing.cost for listing in lists if listing.poll is Poll.NEWEST)
     return seconds * (
-        reference / max(settings.poll.reference_interval, SHORTEST)
-        + files / max(settings.poll.files_interval, SHORTEST)
+        reference / _own_interval(settings.poll.reference_interval)
+        + files / _own_interval(settings.poll.files_interval)
     )
+
+
+def _own_interval(seconds: int, stretch: float = 1.0) -> float:
+    """An interval of the settings, stretched; within what any list may have."""
+    return min(max(seconds, SHORTEST) * stretch, _LONGEST)
 
 
 def _cost_of_a_turn(lists: Sequence[Listing]) -> float:

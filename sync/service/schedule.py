@@ -75,12 +75,15 @@ class Schedule:
 
     def _tell_all(self) -> None:
         for name in self._service.jobs:
-            if name not in self._executor.running:
-                self._tell(name)
+            self._tell(name)
 
     def _tell(self, name: str) -> None:
-        moment = self._service.due_at(name)
-        with suppress(JobLookupError):  # the scheduler is being shut down
+        """Tell APScheduler when a job is due, unless it runs: then that is told when it has ended."""
+        # While this is held nothing is started: what is told is still true when it is heard.
+        with self.scheduler._jobstores_lock, suppress(JobLookupError):  # the scheduler is being shut down
+            if name in self._executor.running:
+                return
+            moment = self._service.due_at(name)
             job = self.scheduler.get_job(name)
             if job is not None and job.next_run_time != moment:
                 self.scheduler.modify_job(name, next_run_time=moment)
@@ -97,7 +100,11 @@ class _DaemonThreads(BaseExecutor):  # type: ignore[misc]  # APScheduler has no 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
         thread = threading.Thread(target=self._work, args=(job, run_times), name=job.id, daemon=True)
         self.running[job.id] = thread
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:
+            del self.running[job.id]  # the next plan tells when it is due
+            raise
 
     def _work(self, job: Any, run_times: Sequence[datetime]) -> None:
         try:

@@ -36,7 +36,7 @@ class Service:
 
     def __init__(self, mirror: Mirror) -> None:
         """Goes on from how the jobs fared before. Raises `SettingsError`, `DatabaseError`."""
-        self._mirror = resolved(mirror)
+        self._mirror = resolved(mirror, complete=False)
         self.jobs: Mapping[str, Job] = {job.name: job for job in jobs_for(self._mirror)}
         with mirror.database.writing() as connection:
             keep_jobs(connection, mirror.company_id, self.jobs.keys())
@@ -83,7 +83,7 @@ class Service:
         except Interrupted:
             raise
         except BudgetSpent as error:
-            return before.out_of_tokens(started_at, now(), error.message, error.resets_at)
+            return before.out_of_tokens(started_at, now(), error.message, self._tokens_back_at(error))
         except SyncError as error:
             return before.failed(started_at, now(), str(error))
         except Exception as error:  # a defect of one job must not take the others down
@@ -94,6 +94,11 @@ class Service:
         if job.name == BACKFILL:
             self._copied = True
         return before.succeeded(started_at, now())
+
+    def _tokens_back_at(self, error: BudgetSpent) -> datetime:
+        """When to ask again: where the moment of the reset is only assumed, that is before it."""
+        state = self._mirror.budget.snapshot()
+        return min(error.resets_at, state.spent_until) if state and state.spent_until else error.resets_at
 
     def _note(self, job: Job, before: Fared, after: Fared) -> None:
         if after.failures:
@@ -127,7 +132,7 @@ class Service:
 
     def _planned(self) -> Plan:
         mirror, now = self._mirror, self._mirror.clock.now()
-        tokens = token_state(mirror.budget.snapshot(), mirror.settings, now)
+        tokens = token_state(mirror.budget, mirror.settings, now)
         with mirror.database.reading() as connection:
             state = load_webhook_state(connection, mirror.company_id, mirror.settings, now)
             rows = longest_lists(connection, mirror.company_id)

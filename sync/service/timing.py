@@ -46,7 +46,7 @@ def remembered(record: JobRecord | None) -> Fared:
 
 def next_run(job: Job, fared: Fared, plan: Plan, now: datetime) -> datetime:
     """When a job is due; a moment that has passed means now."""
-    if fared.started_at is None or fared.ended_at is None:
+    if fared.started_at is None or fared.ended_at is None or fared.ended_at > now:  # the clock was set back
         due = now
     elif fared.failures:
         backoff = min(_FIRST_BACKOFF * 2.0 ** min(fared.failures - 1, 10), _LONGEST_BACKOFF)

@@ -62,7 +62,8 @@ def already_running(database: Database) -> AlreadyRunning:
 
 class _FileInstanceLock:
     def __init__(self, database: Database) -> None:
-        self._lock = FileLock(f"{database.file}.lock", timeout=0)
+        # Of this process, whichever of its threads took it.
+        self._lock = FileLock(f"{database.file}.lock", timeout=0, thread_local=False)
 
     def try_acquire(self) -> bool:
         try:
