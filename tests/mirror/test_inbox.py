@@ -88,6 +88,20 @@ def test_an_event_changes_the_row_and_its_account(told: Told, company: Company) 
     assert account == expected_accounts(company)[organization]
 
 
+def test_an_event_that_moves_a_won_deal_changes_the_account_it_leaves_and_the_one_it_joins(
+    told: Told, company: Company, clock: ManualClock
+) -> None:
+    left, *others = expected_accounts(company)
+    deals = [deal["id"] for deal in company.all("deals") if deal["org_id"] == left and deal["status"] == "won"]
+    for joined in (others[0], None):
+        for deal in deals:
+            company.update("deals", deal, {"org_id": joined})
+        assert told.come() == Applied(applied=len(deals))
+        assert built_accounts(told.mirror.database) == expected_accounts(company)
+        clock.advance(2)
+    assert left not in built_accounts(told.mirror.database)
+
+
 class Killed(BaseException):
     """The end of the process, which nothing catches."""
 
@@ -548,7 +562,7 @@ def test_whatever_goes_wrong_with_one_event_the_others_are_applied(
         assert told.come() == Applied(applied=6, failed=1)
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["event_failed"]
     (reason,) = errors(told.mirror)
-    assert reason.startswith("RuntimeError: a mistake of our own")
+    assert reason == "RuntimeError: a mistake of our own: �"
     monkeypatch.undo()
     read_all(told.mirror)
     assert_same(told.mirror, sandbox)
