@@ -18,7 +18,7 @@ from sync.cli.webhooks import opened_beside
 from sync.clock import SystemClock
 from sync.mirror.subscriptions import RECEIVER_PATH, install
 from sync.pipedrive.entities import ENTITIES
-from sync.sandbox import Company, Sandbox
+from sync.sandbox import Change, Company, Sandbox
 from sync.settings import Settings, load_settings
 from sync.store.database import Database
 from sync.store.inbox import count_events
@@ -114,21 +114,21 @@ def _subscribe(settings: Settings, address: str) -> None:
 
 def _let_life_go_on(sandbox: Sandbox, database: Database) -> None:
     """Change a few things at Pipedrive, and wait until the webhooks have brought them."""
-    clock = SystemClock()
+    clock, changes = SystemClock(), list[Change]()
+    sandbox.company.listeners.append(changes.append)
     began = clock.monotonic()
     for event in _life_goes_on(sandbox.company):
         typer.echo(f"   {event}")
-    while not _all_arrived(sandbox, database) and clock.monotonic() < began + _PATIENCE:
+    while not _arrived(database, sandbox.company.id, len(changes)) and clock.monotonic() < began + _PATIENCE:
         clock.sleep(0.02)
     typer.secho(f"\n6. {clock.monotonic() - began:.1f} s later, by webhook and for no token at all:", bold=True)
 
 
-def _all_arrived(sandbox: Sandbox, database: Database) -> bool:
-    if sandbox.deliveries.pending:
-        return False
+def _arrived(database: Database, company_id: int, changes: int) -> bool:
+    """Whether so many events have come and are applied: each change is told once."""
     with database.reading() as connection:
-        events = count_events(connection, sandbox.company.id)
-    return sum(events.by_state.values()) >= len(sandbox.deliveries.log) > 0 == events.pending
+        events = count_events(connection, company_id)
+    return events.pending == 0 and sum(events.by_state.values()) >= changes
 
 
 def _tell_where(folder: Path, address: str) -> None:
