@@ -38,7 +38,8 @@ _READING = ("poll", "newest", "sweep", "reference", "follow_up", "webhooks")
 # What webhooks tell exactly. Where a merge has moved a record to is not told, so `org_id` is not among it; and users,
 # who have no update_time, may need a read to tell which is newer.
 _TOLD = re.compile(
-    r"(?!account |users )\w+ \d+(: |\.(name|title|subject|content|owner_id|status|value|currency|won_time|done|due_date):)"
+    r"(?!account |users )\w+ \d+"
+    r"(: |\.(name|title|subject|content|owner_id|status|value|currency|won_time|done|due_date):)"
 )
 
 # Lists the differences between mirror and company: the tests' own truth, which shares nothing with the product.
