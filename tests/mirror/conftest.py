@@ -39,6 +39,11 @@ def sandbox(clock: ManualClock) -> Iterator[Sandbox]:
 @pytest.fixture
 def open_here(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterator[OpenMirror]:
     """Opens the mirror as a new run of the program would; settings as in the environment."""
+    yield from opening(sandbox, database, clock)
+
+
+def opening(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterator[OpenMirror]:
+    """What opens the mirror of a sandbox, as often as it is called; in the end its connections are closed."""
     clients = []
 
     def open_with(token: str | None = None, **environment: str) -> Mirror:

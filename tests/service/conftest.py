@@ -1,30 +1,21 @@
 """A simulated Pipedrive, a mirror of it and the service on top, all on one manual clock that nobody waits for."""
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import pytest
 
 from sync.clock import Clock, ManualClock, SystemClock
-from sync.mirror.backfill import copy, survey, unfinished
-from sync.mirror.company import Mirror, open_mirror
-from sync.mirror.progress import Silent
-from sync.mirror.reference import read_reference
-from sync.mirror.refusals import Refusals
-from sync.pipedrive.connect import connect, token_budget
-from sync.pipedrive.entities import ENTITIES
+from sync.mirror.company import Mirror
 from sync.pipedrive.envelope import parse
 from sync.pipedrive.events import read_event
 from sync.sandbox import Proportions, Sandbox, generate
 from sync.service.service import Service
-from sync.settings import load_settings
 from sync.store.database import Database
 from sync.store.inbox import Received, save_events
+from tests.mirror.conftest import NOW, OpenMirror, fill, opening
 
-NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-
-OpenMirror = Callable[..., Mirror]
 MakeService = Callable[..., Service]
 
 
@@ -55,20 +46,7 @@ def into_the_inbox(
 @pytest.fixture
 def open_here(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterator[OpenMirror]:
     """Opens the mirror as a new run of the program would; settings as in the environment."""
-    clients = []
-
-    def open_with(**environment: str) -> Mirror:
-        settings = load_settings(
-            {"PIPEDRIVE_BASE_URL": sandbox.url, "PIPEDRIVE_API_TOKEN": sandbox.token, **environment}
-        )
-        budget = token_budget(settings)
-        client = connect(settings, clock, budget)
-        clients.append(client)
-        return open_mirror(client, database, clock, settings, budget)
-
-    yield open_with
-    for client in clients:
-        client.close()
+    yield from opening(sandbox, database, clock)
 
 
 @pytest.fixture
@@ -80,9 +58,7 @@ def make_service(open_here: OpenMirror) -> MakeService:
 @pytest.fixture
 def filled(open_here: OpenMirror) -> Mirror:
     """A mirror after its first copy."""
-    mirror, _ = read_reference(open_here(), Refusals(), only_due=False)
-    copy(mirror, survey(mirror, unfinished(mirror, ENTITIES)), Silent())
-    return mirror
+    return fill(open_here())
 
 
 @pytest.fixture

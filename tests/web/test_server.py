@@ -109,5 +109,6 @@ def test_stopping_what_was_never_started_gives_its_address_back() -> None:
     server = Server(answering(hello), "127.0.0.1", 0)
     server.stop()
 
-    port = int(server.address.rpartition(":")[2])
-    Server(answering(hello), "127.0.0.1", port).stop()
+    again = Server(answering(hello), "127.0.0.1", int(server.address.rpartition(":")[2]))
+    again.stop()
+    assert again.address == server.address
