@@ -5,10 +5,11 @@ all, they give the same rows. Only rows in which something differs are written. 
 when and through which deal it came into being) is kept.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -33,27 +34,13 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from sync.accounts.activities import last_activities, next_activities
+from sync.accounts.overlay import shared_fields, waiting_edits
 from sync.accounts.selecting import Scope, only_first, take_turn
 from sync.accounts.valuation import Valuation
 from sync.store.dialect import among, insert_into, key_names
 from sync.store.exact import ExactNumber, ExactSum
 from sync.store.schema import TABLES, account_won_values, accounts
 from sync.store.types import Number, Timestamp
-
-# What an account and its organization have in common, under the same name.
-SHARED_FIELDS = (
-    "name",
-    "owner_id",
-    "address",
-    "label_ids",
-    "visible_to",
-    "website",
-    "linkedin",
-    "industry",
-    "annual_revenue",
-    "employee_count",
-    "custom_fields",
-)
 
 NO_CURRENCY = ""  # the currency, in account_won_values, of won deals that have none
 
@@ -154,23 +141,49 @@ class _Build:
 
     def put_accounts(self) -> ReturningInsert[Any]:
         """Inserts the accounts that come into being, updates those that differ."""
-        return self._put(accounts, self._wanted_accounts(), {"updated_at": bindparam("now", type_=_UPDATED_AT)})
+        wanted = self._wanted_accounts().add_columns(func.coalesce(accounts.c.edits, 0).label("edits"))
+        return self._put(
+            accounts,
+            wanted,
+            stamps={"updated_at": bindparam("now", type_=_UPDATED_AT)},
+            counted=["revision"],
+            # PostgreSQL: an edit that was committed while this statement ran was not seen by it. Its own build follows.
+            seen=["edits"],
+        )
 
     def put_won_values(self) -> ReturningInsert[Any]:
         """Brings the sums per currency in line."""
-        return self._put(account_won_values, self._wanted_won_values(), {})
+        return self._put(account_won_values, self._wanted_won_values())
 
-    def _put(self, table: Any, wanted: Select[Any], stamps: dict[str, ColumnElement[Any]]) -> ReturningInsert[Any]:
-        """Inserts or updates where something differs."""
+    def _put(
+        self,
+        table: Any,
+        wanted: Select[Any],
+        *,
+        stamps: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
+        counted: Sequence[str] = (),
+        seen: Sequence[str] = (),
+    ) -> ReturningInsert[Any]:
+        """Inserts or updates where something differs.
+
+        An update also sets the `stamps` and counts up the `counted`; a row in which a `seen` column has changed since
+        it was read stays as it is.
+        """
         keys = key_names(table)
-        compared = [column.name for column in wanted.selected_columns if column.name not in keys]
+        compared = [column.name for column in wanted.selected_columns if column.name not in (*keys, *seen)]
         insert = insert_into(table, self.scope.dialect)
         rows = wanted.add_columns(*(value.label(name) for name, value in stamps.items()))
         insert = insert.from_select([column.name for column in rows.selected_columns], rows)
         statement: ReturningInsert[Any] = insert.on_conflict_do_update(
             index_elements=keys,
-            set_={name: insert.excluded[name] for name in [*compared, *stamps]},
-            where=or_(*(insert.excluded[name].is_distinct_from(table.c[name]) for name in compared)),
+            set_={
+                **{name: insert.excluded[name] for name in [*compared, *stamps]},
+                **{name: table.c[name] + 1 for name in counted},
+            },
+            where=and_(
+                or_(*(insert.excluded[name].is_distinct_from(table.c[name]) for name in compared)),
+                *(insert.excluded[name] == table.c[name] for name in seen),
+            ),
         ).returning(table.c.organization_id)
         return statement
 
@@ -178,10 +191,10 @@ class _Build:
         """The accounts as they ought to be."""
         organization, held = _ORGANIZATIONS.c, accounts.c
         deals, value, origin = self._deals(), self._values(), self._first_wins()
-        upcoming, last = next_activities(self.scope), last_activities(self.scope)
+        upcoming, last, waiting = next_activities(self.scope), last_activities(self.scope), waiting_edits(self.scope)
         won = func.coalesce(deals.c.won, 0)
         joined: FromClause = _ORGANIZATIONS
-        for counted in (deals, value, origin, upcoming, last):
+        for counted in (deals, value, origin, upcoming, last, waiting):
             joined = joined.outerjoin(counted, counted.c.organization_id == organization.id)
         is_its_account = (held.company_id == organization.company_id) & (held.organization_id == organization.id)
         joined = joined.outerjoin(accounts, is_its_account)
@@ -197,7 +210,7 @@ class _Build:
             "company_id": organization.company_id,
             "organization_id": organization.id,
             "status": case((organization.deleted_at.is_not(None) | (won == 0), "former"), else_="active"),
-            **{name: organization[name] for name in SHARED_FIELDS},
+            **shared_fields(waiting, self.scope.dialect),
             "won_deals_count": won,
             "open_deals_count": func.coalesce(deals.c.open, 0),
             "won_value": case((won == 0, literal(0, Number())), else_=value.c.value),

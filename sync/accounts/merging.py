@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, literal, select, update
 
-from sync.accounts.builder import SHARED_FIELDS
+from sync.accounts.overlay import SHARED_FIELDS
 from sync.accounts.selecting import take_turn
 from sync.store.schema import TABLES, accounts
 
@@ -27,7 +27,8 @@ def absorb_own_fields(connection: Connection, company_id: int, *, loser: int, su
     merged = filled(held or {}, own)
     if merged != held:
         its_row = (accounts.c.company_id == company_id) & (accounts.c.organization_id == survivor)
-        connection.execute(update(accounts).where(its_row).values(fields=merged, updated_at=now))
+        values = {"fields": merged, "updated_at": now, "revision": accounts.c.revision + 1}
+        connection.execute(update(accounts).where(its_row).values(values))
 
 
 def filled(held: Mapping[str, Any], offered: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,9 @@ _LABELLED: Mapping[str, str] = MappingProxyType(
 _ADDRESSES = frozenset({"address", "location", "postal_address"})
 _LISTS = frozenset({"emails", "phones", "im"})
 # Said by the row being there at all, or shown field by field, or nothing a person reads.
-_LEFT_OUT = frozenset({"company_id", "is_deleted", "deleted_at", "custom_fields", "extra"})
+_LEFT_OUT = frozenset({"company_id", "is_deleted", "deleted_at", "custom_fields", "extra"}) | {
+    *("write_back", "edited_by", "edited_at", "edits", "revision")  # how edits are told and counted
+}
 
 _REFERRING_TYPES: Mapping[str, Reference] = MappingProxyType(
     {

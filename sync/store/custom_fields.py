@@ -63,4 +63,6 @@ def _remove(connection: Connection, company_id: int, table: Table, code: str) ->
         path = f'$."{code}"'
         present = func.json_type(document, path).is_not(None)
         without = func.json_remove(document, path)
-    connection.execute(update(table).where(table.c.company_id == company_id, present).values(custom_fields=without))
+    ours = {"revision": table.c.revision + 1} if table is accounts else {}  # no edit
+    mine = table.c.company_id == company_id
+    connection.execute(update(table).where(mine, present).values(custom_fields=without, **ours))

@@ -19,11 +19,12 @@ from sqlalchemy import (
     Text,
     false,
     text,
+    true,
 )
 from sqlalchemy.schema import SchemaItem
 
 from sync.pipedrive.entities import ENTITIES, Entity, Kind
-from sync.store.types import Day, Integer, Json, Number, Timestamp
+from sync.store.types import Day, Document, Integer, Json, Number, RowId, Timestamp
 
 metadata = MetaData(
     naming_convention={
@@ -57,6 +58,15 @@ _KEY: Mapping[str, Any] = MappingProxyType({"primary_key": True, "autoincrement"
 
 def _company_id() -> Column[Any]:
     return Column("company_id", Integer(), ForeignKey("companies.company_id"), **_KEY)
+
+
+def _number() -> Column[Any]:
+    """A key that counts by itself, also for rows that a trigger inserts."""
+    return Column("id", Integer().with_variant(RowId(), "sqlite"), primary_key=True)
+
+
+def _reference_to_company() -> Column[Any]:
+    return Column("company_id", Integer(), ForeignKey("companies.company_id"), nullable=False)
 
 
 def _mirror_table(entity: Entity) -> Table:
@@ -125,6 +135,12 @@ accounts = Table(
     Column("created_by_deal_id", Integer()),
     Column("created_at", Timestamp(), nullable=False),
     Column("updated_at", _MOMENT, nullable=False),
+    Column("write_back", Boolean(), nullable=False, server_default=true()),  # false: edits wait until it is true again
+    # What whoever edits a row may say of himself in the same statement; null again right after it.
+    Column("edited_by", Text()),
+    Column("edited_at", _MOMENT),
+    Column("edits", Integer(), nullable=False, server_default=text("0")),  # counted by the trigger
+    Column("revision", Integer(), nullable=False, server_default=text("0")),  # counted up by us: so it is no edit
     ForeignKeyConstraint(["company_id", "organization_id"], ["organizations.company_id", "organizations.id"]),
 )
 Index(None, accounts.c.company_id, accounts.c.next_activity_due_date)
@@ -143,6 +159,135 @@ account_won_values = Table(
         ["accounts.company_id", "accounts.organization_id"],
         ondelete="CASCADE",
     ),
+)
+
+# Every change of a field of an account, whoever made it. Written by the trigger on `accounts`.
+account_history = Table(
+    "account_history",
+    metadata,
+    _number(),
+    _reference_to_company(),
+    Column("organization_id", Integer(), nullable=False),
+    Column("field", Text(), nullable=False),  # an attribute, the code of a custom field, or `fields.` and a name
+    Column("old_value", Document),
+    Column("new_value", Document),
+    Column("changed_at", _MOMENT, nullable=False),
+    Column("changed_by", Text(), nullable=False),
+    Column("side", Text(), nullable=False),  # where it was made: `account` or `pipedrive`
+    sqlite_autoincrement=True,
+)
+Index(None, account_history.c.company_id, account_history.c.organization_id, account_history.c.id)
+
+# Fields of accounts that were edited here, and about which both sides do not agree yet. Written by the trigger on
+# `account_history`; what the field ought to be stands in the account.
+account_edits = Table(
+    "account_edits",
+    metadata,
+    _company_id(),
+    Column("organization_id", Integer(), **_KEY),
+    Column("field", Text(), primary_key=True),
+    Column("base_value", Document),  # what both sides agreed on before
+    Column("edited_at", _MOMENT, nullable=False),
+    Column("edited_by", Text(), nullable=False),
+    Column("change_id", Integer(), nullable=False),  # the latest edit's, in account_history
+)
+
+# Edits that Pipedrive does not take: kept until they are edited again or retried.
+parked_changes = Table(
+    "parked_changes",
+    metadata,
+    _company_id(),
+    Column("organization_id", Integer(), **_KEY),
+    Column("field", Text(), primary_key=True),
+    Column("value", Document),
+    Column("reason", Text(), nullable=False),
+    Column("since", _MOMENT, nullable=False),
+    Column("attempts", Integer(), nullable=False),
+)
+
+# A field that was changed on both sides. Nobody's value is lost: all three stand here.
+conflicts = Table(
+    "conflicts",
+    metadata,
+    _number(),
+    _reference_to_company(),
+    Column("organization_id", Integer(), nullable=False),
+    Column("field", Text(), nullable=False),
+    Column("base_value", Document),
+    Column("account_value", Document),
+    Column("pipedrive_value", Document),
+    Column("account_time", _MOMENT),
+    Column("account_by", Text()),
+    Column("pipedrive_time", _MOMENT),
+    Column("pipedrive_by", Text()),
+    Column("policy", Text(), nullable=False),
+    Column("resolution", Text()),  # whose value was taken: `pipedrive`, `account` or `value`; null while it is open
+    Column("detected_at", _MOMENT, nullable=False),
+    Column("resolved_at", _MOMENT),
+    Column("resolved_by", Text()),
+    Column("write_id", Integer()),  # the write that overwrote the losing value, where one did
+    sqlite_autoincrement=True,
+)
+Index(None, conflicts.c.company_id, conflicts.c.organization_id)
+_OPEN = conflicts.c.resolved_at.is_(None)
+Index("ix_conflicts_open", conflicts.c.company_id, conflicts.c.field, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+# Everything that is or was to be written to Pipedrive: the intent stands here before the call goes out.
+journal = Table(
+    "journal",
+    metadata,
+    _number(),
+    _reference_to_company(),
+    Column("organization_id", Integer(), nullable=False),
+    Column("entity", Text(), nullable=False),  # the table's name
+    Column("record_id", Integer()),  # null until it is created
+    Column("action", Text(), nullable=False),  # `create`, `change` or `delete`
+    Column("body", Document),  # what is sent
+    Column("before", Document),  # what Pipedrive held of it, read right before
+    Column("state", Text(), nullable=False),
+    Column("requested_at", _MOMENT, nullable=False),
+    Column("requested_by", Text(), nullable=False),
+    Column("sent_at", _MOMENT),
+    Column("ended_at", _MOMENT),
+    Column("update_time", Timestamp()),  # of the record after it, by Pipedrive's clock
+    Column("attempts", Integer(), nullable=False, server_default=text("0")),
+    Column("error", Text()),
+    sqlite_autoincrement=True,
+)
+Index(None, journal.c.company_id, journal.c.organization_id)
+_UNSETTLED = journal.c.state.in_(["waiting", "sent"])
+Index("ix_journal_unsettled", journal.c.company_id, sqlite_where=_UNSETTLED, postgresql_where=_UNSETTLED)
+
+# Whether writes are held, and what was approved.
+write_back = Table(
+    "write_back",
+    metadata,
+    _company_id(),
+    Column("paused_at", _MOMENT),
+    Column("paused_by", Text()),
+    Column("approved_at", _MOMENT),  # edits made until then may go, however many
+    Column("approved_by", Text()),
+)
+
+# Custom fields of the organization at Pipedrive that we fill: from an own field, or with a computed value.
+filled_fields = Table(
+    "filled_fields",
+    metadata,
+    _company_id(),
+    Column("source", Text(), primary_key=True),  # `fields.` and the own field's name, or the computed column
+    Column("field_code", Text(), nullable=False),
+    Column("approved_at", _MOMENT),  # nothing is written by ourselves before
+)
+
+# What was last written of them, so that only a real change is written again.
+filled_values = Table(
+    "filled_values",
+    metadata,
+    _company_id(),
+    Column("organization_id", Integer(), **_KEY),
+    Column("source", Text(), primary_key=True),
+    Column("value", Document),
+    Column("written_at", _MOMENT, nullable=False),
 )
 
 # How far each list of the API has been read; one row per listing.

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Date, DateTime, Dialect, Numeric, Text
+from sqlalchemy import INTEGER, JSON, BigInteger, Date, DateTime, Dialect, Numeric, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # 64 bits on both; SQLite gives its row id only to a primary key declared plainly INTEGER, which no table here needs.
 Integer = BigInteger
+RowId = INTEGER
 
 
 class Timestamp(TypeDecorator[datetime]):
@@ -101,3 +102,6 @@ def to_decimal(value: Any) -> Decimal | None:
 
 # SQL NULL means absent; a JSON null inside a document stays one.
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+# A value of any kind on its own, where null is a value like others.
+Document = JSON().with_variant(JSONB(), "postgresql")

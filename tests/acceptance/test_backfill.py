@@ -18,6 +18,7 @@ from tests.truth import built_accounts, differences, expected_accounts
 _OF_ONE_RUN = {
     "synced_at",
     "updated_at",
+    "revision",
     "last_run_at",
     "backfill_started_at",
     "backfill_completed_at",

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from sync.accounts.builder import SHARED_FIELDS
+from sync.accounts.overlay import SHARED_FIELDS
 from sync.accounts.merging import absorb_own_fields
 from sync.accounts.touched import touched_organizations
 from sync.accounts.valuation import Valuation
@@ -22,7 +22,7 @@ from tests.accounts.mirrored import Mirrored, a_deal, an_activity
 
 _COMPANIES = count(1)
 _VALUATION = Valuation("EUR", {"USD": Decimal("0.9137"), "JPY": Decimal("0.00611")})
-_OWN = {"company_id", "fields", "updated_at"}
+_OWN = {"company_id", "fields", "updated_at", "write_back", "edited_by", "edited_at", "edits", "revision"}
 _TIMES = [None, "2026-01-05T00:00:00Z", "2026-02-01T09:30:00Z", "2026-02-01T09:30:01Z", "2026-06-30T23:59:59Z"]
 
 _ids = st.integers(1, 4)

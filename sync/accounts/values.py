@@ -1,0 +1,538 @@
+"""What kinds of values the fields of an account have: what fits, what a person types, and what means the same.
+
+Values have the shapes of API v2, whether they come from an account, from Pipedrive or from the command line. `check`
+makes one ready to be sent, `parse` reads what a person typed. `meaning`, `same` and `changes` compare by meaning,
+however Pipedrive normalised a value, and never raise. Pure functions.
+"""
+
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from sync.pipedrive.records import INTEGER_RANGE
+
+
+class FieldKind(StrEnum):
+    """What sort of value a field holds. Those from `varchar` on are Pipedrive's types of custom fields."""
+
+    NAME = "name"
+    OWNER = "owner"
+    LABELS = "labels"
+    VISIBILITY = "visibility"
+    WHOLE = "whole"
+    VARCHAR = "varchar"
+    VARCHAR_AUTO = "varchar_auto"
+    TEXT = "text"
+    DOUBLE = "double"
+    MONETARY = "monetary"
+    ENUM = "enum"
+    SET = "set"
+    USER = "user"
+    ORG = "org"
+    PEOPLE = "people"
+    PHONE = "phone"
+    DATE = "date"
+    DATERANGE = "daterange"
+    TIME = "time"
+    TIMERANGE = "timerange"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """A kind, and the labels of its options by id. None: the options aren't known here, and Pipedrive has to judge."""
+
+    kind: FieldKind
+    options: Mapping[int, str] | None = field(default=None, hash=False)
+
+
+class Unfit(Exception):
+    """A value that a field can't have; the text says why, to stand behind the field's name."""
+
+
+STANDARD: Mapping[str, FieldType] = MappingProxyType(
+    {
+        "name": FieldType(FieldKind.NAME),
+        "owner_id": FieldType(FieldKind.OWNER),
+        "address": FieldType(FieldKind.ADDRESS),
+        "label_ids": FieldType(FieldKind.LABELS),
+        "visible_to": FieldType(FieldKind.VISIBILITY),
+        "website": FieldType(FieldKind.VARCHAR),
+        "linkedin": FieldType(FieldKind.VARCHAR),
+        "industry": FieldType(FieldKind.ENUM),
+        "annual_revenue": FieldType(FieldKind.DOUBLE),
+        "employee_count": FieldType(FieldKind.WHOLE),
+    }
+)
+"""The attributes every account shares with its organization. The options of labels and industry differ by company."""
+
+ADDRESS_PARTS = (
+    "value",
+    "country",
+    "admin_area_level_1",
+    "admin_area_level_2",
+    "locality",
+    "sublocality",
+    "route",
+    "street_number",
+    "subpremise",
+    "postal_code",
+    "formatted_address",
+)
+VISIBILITIES = (1, 3, 5, 7)
+
+_OWN_KINDS = ("name", "owner", "labels", "visibility", "whole")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_AMOUNT = re.compile(r"([+-]?[\d.]+)(?:\s*,\s*|\s+)([^\W\d_]\w*)")
+_MOST_CHOICES = 20  # more of them make no sentence
+
+
+def custom(field_type: str, options: Mapping[int, str] | None = None) -> FieldType | None:
+    """The type of a custom field, by Pipedrive's name of it. None for one that is not known here."""
+    if field_type in _OWN_KINDS or field_type not in list(FieldKind):
+        return None
+    return FieldType(FieldKind(field_type), options)
+
+
+def check(field_type: FieldType, value: Any) -> Any:
+    """The value, ready to be sent. Raises `Unfit`."""
+    rules = _KINDS[field_type.kind]
+    if rules.parts and isinstance(value, dict):
+        _refuse_unknown(value, rules.parts)
+    if meaning(field_type, value) is not None:
+        return rules.fit(field_type, value)
+    if rules.needed:
+        raise Unfit("it can't be empty")
+    # Pipedrive API: label_ids is an array at all times; a custom field's set is never an empty one.
+    return [] if field_type.kind is FieldKind.LABELS else None
+
+
+def parse(field_type: FieldType, text: str) -> Any:
+    """The value that a person typed, ready to be sent; an empty text clears. Raises `Unfit`."""
+    rules = _KINDS[field_type.kind]
+    stripped = text.strip()
+    if rules.read is None:
+        return check(field_type, text)
+    if not stripped:
+        return check(field_type, None)
+    if stripped[0] in "{[" and not _options_named(field_type, stripped):
+        return check(field_type, _json(stripped))
+    return check(field_type, rules.read(field_type, stripped))
+
+
+def meaning(field_type: FieldType, value: Any) -> Any:
+    """A hashable form, equal for values that mean the same, and None for those that mean unset.
+
+    Of an address it is the text alone, of a time the time alone: `same` compares the other parts as well.
+    """
+    if _is_blank(value):
+        return None
+    try:
+        return _KINDS[field_type.kind].mean(value)
+    except _Unexpected:
+        return _plain(value)
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two values are plainly equal. Such values are the `same` in every field."""
+    try:
+        return a is b or bool(a == b)
+    except (RecursionError, ArithmeticError):  # nested too deeply; a number that signals
+        return False
+
+
+def same(field_type: FieldType, a: Any, b: Any) -> bool:
+    """Whether two values mean the same. A part of an address or a zone of a time that only one has is no difference."""
+    if equal(a, b):
+        return True
+    if meaning(field_type, a) != meaning(field_type, b):
+        return False
+    mine, others = _details(field_type, a), _details(field_type, b)
+    return all(mine[name] == others[name] for name in mine.keys() & others.keys())
+
+
+def changes(field_type: FieldType, before: Any, after: Any) -> bool:
+    """Whether `after` in the place of `before` says anything else, or anything more, such as another part."""
+    if equal(before, after):
+        return False
+    meant = meaning(field_type, after)
+    if meant != meaning(field_type, before):
+        return True
+    said = _details(field_type, before)
+    return meant is not None and any(
+        name not in said or part != said[name] for name, part in _details(field_type, after).items()
+    )
+
+
+# What values mean
+
+
+class _Unexpected(Exception):
+    """A value of a shape that its kind doesn't have."""
+
+
+class _Plain:
+    """A value of which nothing is known but whether it equals another."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Plain) and equal(self.value, other.value)
+
+    def __hash__(self) -> int:
+        return hash(_Plain)
+
+
+def _plain(value: Any) -> Any:
+    try:
+        hash(value)
+    except (TypeError, RecursionError):
+        return _Plain(value)
+    return value
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _trimmed(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Unexpected
+    return value.replace("\r\n", "\n").strip()
+
+
+def _number_meant(value: Any) -> int | float:
+    """The number as JSON carries it: a whole one of 64 bits, or a double."""
+    if not isinstance(value, int | float | Decimal) or not (isinstance(value, int) or math.isfinite(value)):
+        raise _Unexpected
+    if isinstance(value, float):
+        return value
+    if INTEGER_RANGE.start <= value < INTEGER_RANGE.stop and value == int(value):
+        return int(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise _Unexpected from None
+    if math.isinf(number):
+        raise _Unexpected
+    return number
+
+
+def _ids_meant(value: Any) -> Any:
+    if not isinstance(value, list):
+        raise _Unexpected
+    return frozenset(map(_number_meant, value)) or None
+
+
+def _known(value: Any, parts: Collection[str]) -> Mapping[str, Any]:
+    """Those of the parts that an object has."""
+    if not isinstance(value, dict):
+        raise _Unexpected
+    known = {name: value[name] for name in parts if not _is_blank(value.get(name))}
+    if not known and not all(map(_is_blank, value.values())):
+        raise _Unexpected
+    return known
+
+
+def _monetary_meant(value: Any) -> Any:
+    if not isinstance(value, dict) or _is_blank(value.get("value")):
+        _known(value, ("value", "currency"))
+        return None
+    return _number_meant(value["value"]), _trimmed(value.get("currency") or "").upper()
+
+
+def _address_meant(value: Any) -> Any:
+    if isinstance(value, str):
+        return _trimmed(value)
+    known = _known(value, ADDRESS_PARTS)
+    return _trimmed(known.get("value", "")) if known else None
+
+
+def _clock_meant(value: Any) -> str:
+    text = _trimmed(value)
+    if _CLOCK.fullmatch(text) is None:
+        return text
+    return (text if text.count(":") == 2 else f"{text}:00").zfill(8)
+
+
+def _time_meant(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clock_meant(value)
+    known = _known(value, ("value", "timezone_name"))
+    return _clock_meant(known["value"]) if "value" in known else None
+
+
+def _range_meant(end_meant: Callable[[Any], str]) -> Callable[[Any], Any]:
+    def range_meant(value: Any) -> Any:
+        known = _known(value, ("value", "until", "timezone_name"))
+        ends = tuple([end_meant(known.get(end, "")) for end in ("value", "until")])
+        return ends if any(ends) else None
+
+    return range_meant
+
+
+def _details(field_type: FieldType, value: Any) -> Mapping[str, Any]:
+    """What a value says beside its meaning."""
+    if not isinstance(value, dict):
+        return {}
+    told = {name: value.get(name) for name in _KINDS[field_type.kind].details}
+    return {
+        name: _trimmed(part) if isinstance(part, str) else _plain(part)
+        for name, part in told.items()
+        if not _is_blank(part)
+    }
+
+
+# What fits
+
+
+def _text(_: FieldType, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Unfit("it must be a text")
+    if "\0" in value:
+        raise Unfit("it must not contain a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unfit("it contains half a character") from None
+    return value
+
+
+def _name(field_type: FieldType, value: Any) -> str:
+    return _text(field_type, value).strip()
+
+
+def _number(_: FieldType, value: Any) -> int | float:
+    try:
+        if isinstance(value, bool):
+            raise _Unexpected
+        return _number_meant(value)
+    except _Unexpected:
+        raise Unfit("it must be a number, such as 1200.50") from None
+
+
+def _whole(field_type: FieldType, value: Any) -> int:
+    number = _number(field_type, value)
+    if number != int(number) or int(number) not in INTEGER_RANGE:
+        raise Unfit("it must be a whole number")
+    return int(number)
+
+
+def _record(field_type: FieldType, value: Any) -> int:
+    number = _whole(field_type, value)
+    if number < 1:
+        raise Unfit("it must be the id of a record, a positive number")
+    return number
+
+
+def _visibility(field_type: FieldType, value: Any) -> int:
+    number = _whole(field_type, value)
+    if number not in VISIBILITIES:
+        raise Unfit(f"it must be one of {', '.join(map(str, VISIBILITIES))}")
+    return number
+
+
+def _option(field_type: FieldType, value: Any) -> int:
+    if isinstance(value, str):
+        raise Unfit(f"it must be the id of an option{_choices(field_type)}")
+    number = _whole(field_type, value)
+    if field_type.options is not None and number not in field_type.options:
+        raise Unfit(f"it has no option {number}{_choices(field_type)}")
+    return number
+
+
+def _options(field_type: FieldType, value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise Unfit(f"it must be a list of ids of options{_choices(field_type)}")
+    return list(dict.fromkeys(_option(field_type, one) for one in value))
+
+
+def _choices(field_type: FieldType) -> str:
+    """The options there are, to end a sentence with."""
+    if field_type.options is None:
+        return ""
+    if not field_type.options:
+        return "; it has no options"
+    named = [f"{label} ({number})" for number, label in field_type.options.items()]
+    more = f" and {len(named) - _MOST_CHOICES} more" if len(named) > _MOST_CHOICES else ""
+    return f"; the options are {', '.join(named[:_MOST_CHOICES])}{more}"
+
+
+def _date(_: FieldType, value: Any) -> str:
+    try:
+        if isinstance(value, str) and date.fromisoformat(value.strip()).isoformat() == value.strip():
+            return value.strip()
+    except ValueError:
+        pass
+    raise Unfit("it must be a date, such as 2026-12-31")
+
+
+def _clock(_: FieldType, value: Any) -> str:
+    text = _clock_meant(value) if isinstance(value, str) else ""
+    if _CLOCK.fullmatch(text) is None:
+        raise Unfit("it must be a time of day, such as 09:00")
+    return text
+
+
+def _object(value: Any, needed: Collection[str], what: str) -> Mapping[str, Any]:
+    """An object that has the parts it needs."""
+    if not isinstance(value, dict):
+        raise Unfit(f"it must be {what}")
+    missing = [name for name in needed if _is_blank(value.get(name))]
+    if missing:
+        raise Unfit(f"its {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: it must be {what}")
+    return value
+
+
+def _refuse_unknown(value: Mapping[str, Any], parts: Collection[str]) -> None:
+    unknown = sorted(str(name) for name, part in value.items() if name not in parts and part is not None)
+    if unknown:
+        raise Unfit(f"it has no part {', '.join(unknown)}; the parts are {', '.join(parts)}")
+
+
+def _zone(field_type: FieldType, value: Mapping[str, Any]) -> dict[str, str]:
+    zone = value.get("timezone_name")
+    return {} if _is_blank(zone) else {"timezone_name": _text(field_type, zone)}
+
+
+def _monetary(field_type: FieldType, value: Any) -> Any:
+    parts = _object(value, ("value", "currency"), "an amount with its currency, such as 1200 EUR")
+    currency = _text(field_type, parts["currency"]).strip().upper()
+    return {"value": _number(field_type, parts["value"]), "currency": currency}
+
+
+def _address(field_type: FieldType, value: Any) -> Any:
+    parts = {"value": value} if isinstance(value, str) else value
+    parts = _object(parts, ("value",), "an address, as a text or an object with its text as value")
+    return {name: _text(field_type, parts[name]) for name in ADDRESS_PARTS if not _is_blank(parts.get(name))}
+
+
+def _time(field_type: FieldType, value: Any) -> Any:
+    parts = {"value": value} if isinstance(value, str) else value
+    parts = _object(parts, ("value",), "a time of day, such as 09:00")
+    return {"value": _clock(field_type, parts["value"]), **_zone(field_type, parts)}
+
+
+def _daterange(field_type: FieldType, value: Any) -> Any:
+    parts = _object(value, ("value", "until"), "two dates, such as 2026-01-01..2026-12-31")
+    return {end: _date(field_type, parts[end]) for end in ("value", "until")}
+
+
+def _timerange(field_type: FieldType, value: Any) -> Any:
+    parts = _object(value, ("value", "until"), "two times of day, such as 09:00..17:00")
+    return {end: _clock(field_type, parts[end]) for end in ("value", "until")} | _zone(field_type, parts)
+
+
+# What people type
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unfit("it looks like JSON, but is not valid JSON") from None
+
+
+def _as_typed(_: FieldType, text: str) -> str:
+    return text
+
+
+def _typed_number(_: FieldType, text: str) -> Any:
+    return Decimal(text) if _NUMBER.fullmatch(text) else text
+
+
+def _typed_amount(field_type: FieldType, text: str) -> Any:
+    found = _AMOUNT.fullmatch(text)
+    return text if found is None else {"value": _typed_number(field_type, found[1]), "currency": found[2]}
+
+
+def _typed_range(_: FieldType, text: str) -> Any:
+    begin, dots, end = text.partition("..")
+    return {"value": begin.strip(), "until": end.strip()} if dots else text
+
+
+def _typed_option(field_type: FieldType, text: str) -> int:
+    """An option by its label, or by its id where no label reads like that."""
+    found = _options_named(field_type, text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(map(str, found))
+        raise Unfit(f"several options are labelled like that: use one of the ids {ids}")
+    if text.isascii() and text.isdecimal() and len(text) < 20:
+        return int(text)
+    raise Unfit(f"it has no option of that label{_choices(field_type)}")
+
+
+def _typed_options(field_type: FieldType, text: str) -> list[int]:
+    # A label may have commas itself.
+    labels = [text] if _options_named(field_type, text) else [label.strip() for label in text.split(",")]
+    return [_typed_option(field_type, label) for label in labels if label]
+
+
+def _options_named(field_type: FieldType, text: str) -> list[int]:
+    """The ids of the options with that label: as it is written if there is one, else in any case."""
+    labels = {number: label.strip() for number, label in (field_type.options or {}).items()}
+    exact = [number for number, label in labels.items() if label == text]
+    return exact or [number for number, label in labels.items() if label.casefold() == text.casefold()]
+
+
+# The kinds
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is known of a kind of values.
+
+    `mean` gives the meaning of a value that is not blank (None: unset), or raises `_Unexpected`. `fit` gives it ready
+    to be sent, or raises `Unfit`. `read` gives the value of a typed text; without it, the text is the value.
+    """
+
+    mean: Callable[[Any], Any]
+    fit: Callable[[FieldType, Any], Any]
+    read: Callable[[FieldType, str], Any] | None
+    needed: bool = False
+    parts: tuple[str, ...] = ()  # of an object
+    details: tuple[str, ...] = ()  # the parts that Pipedrive may add of its own accord
+
+
+_TEXTS = _Kind(_trimmed, _text, None)
+_RECORDS = _Kind(_number_meant, _record, _typed_number)
+_ZONE = ("timezone_name",)
+
+_KINDS: Mapping[FieldKind, _Kind] = MappingProxyType(
+    {
+        FieldKind.NAME: _Kind(_trimmed, _name, None, needed=True),
+        FieldKind.OWNER: _Kind(_number_meant, _record, _typed_number, needed=True),
+        FieldKind.LABELS: _Kind(_ids_meant, _options, _typed_options),
+        FieldKind.VISIBILITY: _Kind(_number_meant, _visibility, _typed_number, needed=True),
+        FieldKind.WHOLE: _Kind(_number_meant, _whole, _typed_number),
+        FieldKind.VARCHAR: _TEXTS,
+        FieldKind.VARCHAR_AUTO: _TEXTS,
+        FieldKind.TEXT: _TEXTS,
+        FieldKind.PHONE: _TEXTS,
+        FieldKind.DOUBLE: _Kind(_number_meant, _number, _typed_number),
+        FieldKind.MONETARY: _Kind(_monetary_meant, _monetary, _typed_amount, parts=("value", "currency")),
+        FieldKind.ENUM: _Kind(_number_meant, _option, _typed_option),
+        FieldKind.SET: _Kind(_ids_meant, _options, _typed_options),
+        FieldKind.USER: _RECORDS,
+        FieldKind.ORG: _RECORDS,
+        FieldKind.PEOPLE: _RECORDS,
+        FieldKind.DATE: _Kind(_trimmed, _date, _as_typed),
+        FieldKind.DATERANGE: _Kind(_range_meant(_trimmed), _daterange, _typed_range, parts=("value", "until")),
+        FieldKind.TIME: _Kind(_time_meant, _time, _as_typed, parts=("value", *_ZONE), details=_ZONE),
+        FieldKind.TIMERANGE: _Kind(
+            _range_meant(_clock_meant), _timerange, _typed_range, parts=("value", "until", *_ZONE), details=_ZONE
+        ),
+        FieldKind.ADDRESS: _Kind(_address_meant, _address, _as_typed, parts=ADDRESS_PARTS, details=ADDRESS_PARTS[1:]),
+    }
+)
