@@ -135,6 +135,21 @@ class Privacy(_Section):
         return self
 
 
+PolicyName = Literal["pipedrive", "account", "newest", "review"]
+
+
+class WriteBack(_Section):
+    """How changes of accounts travel to Pipedrive."""
+
+    enabled: bool = Field(True, description="false (or WRITE_BACK=off): nothing is ever written to Pipedrive")
+    policy: PolicyName = Field("newest", description="whose value wins where both sides changed a field")
+    max_accounts: int = Field(500, ge=1, description="edits of more accounts at once wait for `accounts approve`")
+    at_once: int = Field(8, ge=1, le=64, description="accounts that are written side by side")
+    fields: Mapping[str, PolicyName] = Field(
+        default_factory=dict, description="policies of single fields, by name or code"
+    )
+
+
 class Retention(_Section):
     """How long the program keeps what it needs no more."""
 
@@ -167,6 +182,7 @@ class Settings(_Section):
     currency: Currency = Currency()
     poll: Poll = Poll()
     sweep: Sweep = Sweep()
+    write_back: WriteBack = WriteBack()
     privacy: Privacy = Privacy()
     retention: Retention = Retention()
     logs: Logs = Logs()
@@ -301,6 +317,8 @@ def _read(file: Path, named: bool) -> dict[str, Any]:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {name.lower(): environment[name] for name in TOP_LEVEL if environment.get(name)}
+    if environment.get("WRITE_BACK"):
+        values["write_back"] = {"enabled": environment["WRITE_BACK"]}
     for name, value in environment.items():
         if name.startswith("SYNC_") and "__" in name and value:
             _place(values, name.removeprefix("SYNC_").lower().split("__"), value)

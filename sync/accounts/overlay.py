@@ -35,20 +35,19 @@ _ITS_EDITS = (
     "FROM account_edits AS edit WHERE edit.company_id = organizations.company_id "
     "AND edit.organization_id = organizations.id"
 )
-_CUSTOM = f"edit.field NOT IN ({_ATTRIBUTES}) AND edit.field NOT LIKE '{OWN}%%'"
+_CUSTOM = f"edit.field NOT IN ({_ATTRIBUTES}) AND edit.field NOT LIKE '{OWN}%'"
 
 _CUSTOM_FIELDS = {
     "postgresql": f"""
         coalesce(organizations.custom_fields, '{{}}') || (
-          SELECT jsonb_object_agg(edit.field, coalesce(accounts.custom_fields -> edit.field, 'null'))
-          {_ITS_EDITS} AND {_CUSTOM})""",
+          SELECT jsonb_object_agg(edit.field, edit.value) {_ITS_EDITS} AND {_CUSTOM})""",
     "sqlite": f"""(
         SELECT json_group_object(code, json(value)) FROM (
           SELECT held.key AS code, organizations.custom_fields -> held.fullkey AS value
           FROM json_each(organizations.custom_fields) AS held
           WHERE NOT EXISTS (SELECT 1 {_ITS_EDITS} AND edit.field = held.key)
           UNION ALL
-          SELECT edit.field, coalesce(accounts.custom_fields -> ('$."' || edit.field || '"'), 'null')
+          SELECT edit.field, edit.value
           {_ITS_EDITS} AND {_CUSTOM}
           ORDER BY 1))""",
 }
@@ -76,6 +75,6 @@ def shared_fields(waiting: Subquery, dialect: str) -> dict[str, ColumnElement[An
     fields: dict[str, ColumnElement[Any]] = {
         name: case((waiting.c[name] == literal(1), held[name]), else_=organization[name]) for name in SHARED_ATTRIBUTES
     }
-    overlaid = literal_column(_CUSTOM_FIELDS[dialect].replace("%%", "%"), Json)
+    overlaid = literal_column(_CUSTOM_FIELDS[dialect], Json)
     fields["custom_fields"] = case((waiting.c.custom_fields > 0, overlaid), else_=organization.custom_fields)
     return fields

@@ -16,8 +16,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from sync.pipedrive.records import INTEGER_RANGE
-
 
 class FieldKind(StrEnum):
     """What sort of value a field holds. Those from `varchar` on are Pipedrive's types of custom fields."""
@@ -92,6 +90,7 @@ _OWN_KINDS = ("name", "owner", "labels", "visibility", "whole")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _AMOUNT = re.compile(r"([+-]?[\d.]+)(?:\s*,\s*|\s+)([^\W\d_]\w*)")
+_EXACT = 2**53  # JSON: beyond it, readers hold whole numbers as doubles, and Pipedrive's answer may round
 _MOST_CHOICES = 20  # more of them make no sentence
 
 
@@ -123,7 +122,8 @@ def parse(field_type: FieldType, text: str) -> Any:
         return check(field_type, text)
     if not stripped:
         return check(field_type, None)
-    if stripped[0] in "{[" and not _options_named(field_type, stripped):
+    # A label may begin like JSON does.
+    if stripped[0] in "{[" and not any(_options_named(field_type, label) for label in _labels(field_type, stripped)):
         return check(field_type, _json(stripped))
     return check(field_type, rules.read(field_type, stripped))
 
@@ -211,12 +211,12 @@ def _trimmed(value: Any) -> str:
 
 
 def _number_meant(value: Any) -> int | float:
-    """The number as JSON carries it: a whole one of 64 bits, or a double."""
-    if not isinstance(value, int | float | Decimal) or not (isinstance(value, int) or math.isfinite(value)):
-        raise _Unexpected
-    if isinstance(value, float):
+    """The number as all who read JSON understand it: a whole one of 53 bits, or a double."""
+    if isinstance(value, float) and math.isfinite(value):
         return value
-    if INTEGER_RANGE.start <= value < INTEGER_RANGE.stop and value == int(value):
+    if not isinstance(value, int) and not (isinstance(value, Decimal) and value.is_finite()):
+        raise _Unexpected
+    if -_EXACT <= value <= _EXACT and value == int(value):
         return int(value)
     try:
         number = float(value)
@@ -322,8 +322,10 @@ def _number(_: FieldType, value: Any) -> int | float:
 
 def _whole(field_type: FieldType, value: Any) -> int:
     number = _number(field_type, value)
-    if number != int(number) or int(number) not in INTEGER_RANGE:
+    if number != int(number):
         raise Unfit("it must be a whole number")
+    if abs(number) > _EXACT:
+        raise Unfit("it is too large a number")
     return int(number)
 
 
@@ -474,9 +476,12 @@ def _typed_option(field_type: FieldType, text: str) -> int:
 
 
 def _typed_options(field_type: FieldType, text: str) -> list[int]:
-    # A label may have commas itself.
-    labels = [text] if _options_named(field_type, text) else [label.strip() for label in text.split(",")]
-    return [_typed_option(field_type, label) for label in labels if label]
+    return [_typed_option(field_type, label) for label in _labels(field_type, text) if label]
+
+
+def _labels(field_type: FieldType, text: str) -> list[str]:
+    """The labels in a text, which may be one with commas itself."""
+    return [text] if _options_named(field_type, text) else [label.strip() for label in text.split(",")]
 
 
 def _options_named(field_type: FieldType, text: str) -> list[int]:

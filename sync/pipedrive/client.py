@@ -30,6 +30,7 @@ from sync.pipedrive.errors import (
     WRONG_SITE,
     BudgetSpent,
     PipedriveError,
+    ReadOnly,
     Rule,
     Unauthorized,
     failure,
@@ -77,7 +78,8 @@ class Client:
     """Calls Pipedrive from any number of threads.
 
     `base_url` is `https://{company}.pipedrive.com`; OAuth may name another. `retry_for` is how long, in seconds of
-    `clock`, one call is retried. `timeout` is (connect, read) in seconds. Every method raises `PipedriveError`, or
+    `clock`, one call is retried. `timeout` is (connect, read) in seconds. With `read_only` every write raises
+    `ReadOnly` and sends nothing. Every method raises `PipedriveError`, or
     what `clock.sleep` raises when the program is asked to stop.
     """
 
@@ -93,6 +95,7 @@ class Client:
         timeout: tuple[float, float] = (5.0, 30.0),
         user_agent: str = f"pipedrive-sync/{__version__}",
         rng: random.Random | None = None,
+        read_only: bool = False,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._auth = auth
@@ -102,6 +105,7 @@ class Client:
         self._retry_for = retry_for
         self._timeout = timeout
         self._rng = rng or random.Random()
+        self._read_only = read_only
         self._session = transport.open_session(user_agent)
         self._reached = False
         self._log = structlog.get_logger(__name__)
@@ -149,6 +153,13 @@ class Client:
         return f"Client({_host(self._base_url)!r}, {self._auth!r})"
 
     def _write(self, method: str, path: str, body: Any, cost: int, purpose: str, priority: int) -> Answer:
+        if self._read_only:
+            raise ReadOnly(
+                "Writing to Pipedrive is switched off in the settings.",
+                "Unset WRITE_BACK=off (or set write_back.enabled to true) to allow it.",
+                endpoint=f"{method} {path}",
+                sent=False,
+            )
         encoded = None if body is None else orjson.dumps(body)
         return self._perform(_Call(method, path, None, encoded, cost, purpose, priority))
 

@@ -21,7 +21,14 @@ def connect(settings: Settings, clock: Clock, budget: TokenBudget) -> Client:
     """A client for the company in the settings. Raises `SettingsError` where they don't say how to reach it."""
     require_credentials(settings)
     base_url = settings.base_url or _OAUTH_BASE_URL
-    return Client(base_url, _auth(settings, clock), clock=clock, window=BurstWindow(), budget=budget)
+    return Client(
+        base_url,
+        _auth(settings, clock),
+        clock=clock,
+        window=BurstWindow(),
+        budget=budget,
+        read_only=not settings.write_back.enabled,
+    )
 
 
 def _auth(settings: Settings, clock: Clock) -> Auth:

@@ -134,6 +134,12 @@ class WrongDomain(Unreachable):
     exit_code = 2
 
 
+class ReadOnly(PipedriveError):
+    """Nothing was sent: the settings say that nothing is ever written to Pipedrive."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one kind of failure means: its class, whether another try can help, and the words for a person."""

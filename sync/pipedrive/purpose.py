@@ -11,6 +11,7 @@ class Purpose(Enum):
 
     CHECK = ("check", 0)
     SUBSCRIBE = ("subscribe", 0)
+    WRITE_BACK = ("write-back", 0)
     FOLLOW_UP = ("follow-up", 1)
     POLL = ("poll", 2)
     REFERENCE = ("reference", 2)

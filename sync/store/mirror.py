@@ -157,6 +157,14 @@ class Held:
     custom_fields: Mapping[str, Any] | None
 
 
+def load_record(connection: Connection, company_id: int, entity: Entity, record_id: int) -> Mapping[str, Any] | None:
+    """One row as it is held, deleted or not; None if it was never mirrored."""
+    table = TABLES[entity.name]
+    query = select(table).where(table.c.company_id == company_id, table.c.id == record_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
 def held_rows(connection: Connection, company_id: int, entity: Entity, ids: Collection[int]) -> dict[int, Held]:
     """What is held of these records, by id; only of entities that events tell of."""
     table = TABLES[entity.name]

@@ -179,7 +179,7 @@ account_history = Table(
 Index(None, account_history.c.company_id, account_history.c.organization_id, account_history.c.id)
 
 # Fields of accounts that were edited here, and about which both sides do not agree yet. Written by the trigger on
-# `account_history`; what the field ought to be stands in the account.
+# `account_history`.
 account_edits = Table(
     "account_edits",
     metadata,
@@ -187,6 +187,7 @@ account_edits = Table(
     Column("organization_id", Integer(), **_KEY),
     Column("field", Text(), primary_key=True),
     Column("base_value", Document),  # what both sides agreed on before
+    Column("value", Document),  # what it ought to be
     Column("edited_at", _MOMENT, nullable=False),
     Column("edited_by", Text(), nullable=False),
     Column("change_id", Integer(), nullable=False),  # the latest edit's, in account_history

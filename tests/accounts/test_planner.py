@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.accounts.planner import ABSENT, Action, Agreed, Conflict, Local, Policy, Pull, Push, Remote, Rule, Side, plan
 from sync.accounts.values import STANDARD, FieldKind, FieldType, check, same
 
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(unhurried, max_examples=30)
 SECOND = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 FIELD = "f" * 40
@@ -254,6 +256,7 @@ def applied(
     return agreed, Local(account, local.edited_at), Remote(pipedrive, remote.changed_at)
 
 
+@unhurried
 @given(holdings, locals_, remotes, rulebooks)
 def test_after_a_plan_was_carried_out_nothing_is_left_but_what_waits_for_a_person(
     base: Mapping[str, Any], local: Local, remote: Remote, rules: Mapping[str, Rule]
@@ -265,6 +268,7 @@ def test_after_a_plan_was_carried_out_nothing_is_left_but_what_waits_for_a_perso
     assert left == tuple(one for one in actions if isinstance(one, Conflict) and one.winner is None)
 
 
+@unhurried
 @given(holdings, locals_, remotes, rulebooks)
 def test_after_a_plan_was_carried_out_both_sides_mean_the_same(
     base: Mapping[str, Any], local: Local, remote: Remote, rules: Mapping[str, Rule]
@@ -277,6 +281,7 @@ def test_after_a_plan_was_carried_out_both_sides_mean_the_same(
             assert same(TYPES[action.field], *values)
 
 
+@unhurried
 @given(holdings, locals_, remotes, rulebooks)
 def test_carrying_out_a_plan_twice_is_carrying_it_out_once(
     base: Mapping[str, Any], local: Local, remote: Remote, rules: Mapping[str, Rule]
@@ -286,6 +291,7 @@ def test_carrying_out_a_plan_twice_is_carrying_it_out_once(
     assert applied(actions, *once) == once
 
 
+@unhurried
 @given(holdings, locals_, remotes, rulebooks)
 def test_a_field_has_one_action_at_most_and_only_values_that_someone_wrote(
     base: Mapping[str, Any], local: Local, remote: Remote, rules: Mapping[str, Rule]
@@ -303,6 +309,7 @@ def test_a_field_has_one_action_at_most_and_only_values_that_someone_wrote(
             assert action.value == theirs
 
 
+@unhurried
 @given(holdings, holdings, st.sets(fields), rulebooks)
 def test_edits_of_different_fields_never_conflict(
     base: Mapping[str, Any], edits: Mapping[str, Any], ours: set[str], rules: Mapping[str, Rule]
@@ -315,6 +322,7 @@ def test_edits_of_different_fields_never_conflict(
     assert all(isinstance(action, Push | Pull) for action in actions)
 
 
+@unhurried
 @given(holdings, rulebooks)
 def test_three_equal_sides_need_nothing(values: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
     assert plan(values, Local(dict(values), {}), Remote(dict(values), None), rules) == ()
@@ -359,6 +367,7 @@ sent = {
 
 
 @pytest.mark.parametrize("kind", sent)
+@few
 @given(data=st.data())
 def test_what_pipedrive_makes_of_a_value_it_was_sent_is_no_change(kind: FieldKind, data: st.DataObject) -> None:
     field_type = FieldType(kind)

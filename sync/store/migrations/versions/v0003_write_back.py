@@ -82,7 +82,7 @@ def _create_tables() -> None:
         "company_id organization_id field",
         _needed(Integer(), "company_id organization_id"),
         _needed(sa.Text(), "field"),
-        _optional(Document, "base_value"),
+        _optional(Document, "base_value value"),
         _needed(_MOMENT, "edited_at"),
         _needed(sa.Text(), "edited_by"),
         _needed(Integer(), "change_id"),
@@ -278,10 +278,12 @@ END
     """
 CREATE TRIGGER account_history_edits AFTER INSERT ON account_history WHEN NEW.side = 'account'
 BEGIN
-  INSERT INTO account_edits (company_id, organization_id, field, base_value, edited_at, edited_by, change_id)
-  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.changed_at, NEW.changed_by, NEW.id)
+  INSERT INTO account_edits (company_id, organization_id, field, base_value, value, edited_at, edited_by, change_id)
+  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.new_value,
+    NEW.changed_at, NEW.changed_by, NEW.id)
   ON CONFLICT (company_id, organization_id, field) DO UPDATE
-  SET edited_at = excluded.edited_at, edited_by = excluded.edited_by, change_id = excluded.change_id;
+  SET value = excluded.value, edited_at = excluded.edited_at, edited_by = excluded.edited_by,
+    change_id = excluded.change_id;
   DELETE FROM parked_changes
   WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND field = NEW.field;
 END
@@ -349,10 +351,12 @@ CREATE TRIGGER accounts_edited BEFORE UPDATE ON accounts FOR EACH ROW EXECUTE FU
     """
 CREATE FUNCTION account_history_edits() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO account_edits (company_id, organization_id, field, base_value, edited_at, edited_by, change_id)
-  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.changed_at, NEW.changed_by, NEW.id)
+  INSERT INTO account_edits (company_id, organization_id, field, base_value, value, edited_at, edited_by, change_id)
+  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.new_value,
+    NEW.changed_at, NEW.changed_by, NEW.id)
   ON CONFLICT (company_id, organization_id, field) DO UPDATE
-  SET edited_at = excluded.edited_at, edited_by = excluded.edited_by, change_id = excluded.change_id;
+  SET value = excluded.value, edited_at = excluded.edited_at, edited_by = excluded.edited_by,
+    change_id = excluded.change_id;
   DELETE FROM parked_changes
   WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND field = NEW.field;
   RETURN NULL;

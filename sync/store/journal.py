@@ -1,0 +1,146 @@
+"""The journal of writes to Pipedrive: the intent stands here before the call goes out, its outcome after it.
+
+A write is `waiting` until it is tried, `sent` from right before the call until its outcome is known, then `done`, or
+`failed` for good. What is found `sent` after a restart may or may not have taken effect: that is found out by reading.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from sync.store.schema import journal
+
+_JOURNAL = journal.c
+
+
+class State(StrEnum):
+    """What became of a write."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Action(StrEnum):
+    """What a write does to a record."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write. `body` and `before` are by field: what is sent, and what Pipedrive held, read right before."""
+
+    organization_id: int
+    entity: str
+    action: Action
+    body: Any
+    requested_at: datetime
+    requested_by: str
+    record_id: int | None = None
+    before: Any = None
+    state: State = State.WAITING
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    update_time: datetime | None = None
+    attempts: int = 0
+    error: str | None = None
+    id: int = 0
+
+
+_NAMES = tuple(name for name in Write.__dataclass_fields__)
+
+
+def add_write(connection: Connection, company_id: int, write: Write) -> int:
+    """Put a write into the journal; its number."""
+    values = {name: getattr(write, name) for name in _NAMES if name != "id"}
+    insert = journal.insert().values(company_id=company_id, **values).returning(_JOURNAL.id)
+    return int(connection.execute(insert).scalar_one())
+
+
+def note_sent(connection: Connection, write_id: int, at: datetime) -> None:
+    """A write is about to go out."""
+    values = {"state": State.SENT, "sent_at": at, "attempts": _JOURNAL.attempts + 1}
+    connection.execute(update(journal).where(_JOURNAL.id == write_id).values(values))
+
+
+def note_outcome(
+    connection: Connection,
+    write_id: int,
+    state: State,
+    at: datetime,
+    *,
+    error: str | None = None,
+    record_id: int | None = None,
+    update_time: datetime | None = None,
+) -> None:
+    """What became of a write, as far as it is known now."""
+    values: dict[str, Any] = {"state": state, "ended_at": at, "error": error[:500] if error else None}
+    if record_id is not None:
+        values["record_id"] = record_id
+    if update_time is not None:
+        values["update_time"] = update_time
+    connection.execute(update(journal).where(_JOURNAL.id == write_id).values(values))
+
+
+def load_unsettled(
+    connection: Connection, company_id: int, *, entity: str | None = None, organization_id: int | None = None
+) -> Sequence[Write]:
+    """The writes whose outcome is not known or that wait, in the order in which they were asked for."""
+    query = _writes(company_id).where(_JOURNAL.state.in_([State.WAITING, State.SENT]))
+    if entity is not None:
+        query = query.where(_JOURNAL.entity == entity)
+    if organization_id is not None:
+        query = query.where(_JOURNAL.organization_id == organization_id)
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+
+
+def load_done(connection: Connection, company_id: int, *, entity: str, record_id: int, since: datetime) -> list[Write]:
+    """The writes to one record that have taken effect since a moment."""
+    query = _writes(company_id).where(
+        _JOURNAL.entity == entity,
+        _JOURNAL.record_id == record_id,
+        _JOURNAL.state == State.DONE,
+        _JOURNAL.ended_at >= since,
+    )
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+
+
+def load_failed(connection: Connection, company_id: int, *, entities: Sequence[str]) -> Sequence[Write]:
+    """The writes that failed for good, the latest first."""
+    query = _writes(company_id).where(_JOURNAL.state == State.FAILED, _JOURNAL.entity.in_(entities))
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id.desc()))]
+
+
+def created_records(connection: Connection, company_id: int, entity: str) -> set[int]:
+    """The records that writes have made: none of them is the outcome of another write."""
+    query = select(_JOURNAL.record_id).where(
+        _JOURNAL.company_id == company_id,
+        _JOURNAL.entity == entity,
+        _JOURNAL.action == Action.CREATE,
+        _JOURNAL.record_id.is_not(None),
+    )
+    return set(connection.scalars(query))
+
+
+def count_writes(connection: Connection, company_id: int) -> dict[str, int]:
+    """How many writes are in each state."""
+    query = select(_JOURNAL.state, func.count()).where(_JOURNAL.company_id == company_id).group_by(_JOURNAL.state)
+    return {state: count for state, count in connection.execute(query)}
+
+
+def _writes(company_id: int) -> Any:
+    return select(*(_JOURNAL[name] for name in _NAMES)).where(_JOURNAL.company_id == company_id)
+
+
+def _write(row: Any) -> Write:
+    values = dict(row._mapping)
+    values["state"], values["action"] = State(values["state"]), Action(values["action"])
+    return Write(**values)
