@@ -1,6 +1,7 @@
 """Edits of accounts that both sides do not agree about yet, those that are parked, and the history of all changes.
 
-Rows come into `account_history` and `account_edits` by the triggers alone. All functions work in the caller's transaction.
+Rows come into `account_history` and `account_edits` by the triggers alone. All functions work in the caller's
+transaction.
 """
 
 from collections.abc import Collection, Sequence

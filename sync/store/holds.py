@@ -17,12 +17,15 @@ class Hold:
     paused_by: str | None = None
     approved_at: datetime | None = None
     approved_by: str | None = None
+    events_seen_at: datetime | None = None
 
 
 def load_hold(connection: Connection, company_id: int) -> Hold:
     """What keeps a company's writes back."""
     columns = write_back.c
-    query = select(columns.paused_at, columns.paused_by, columns.approved_at, columns.approved_by)
+    query = select(
+        columns.paused_at, columns.paused_by, columns.approved_at, columns.approved_by, columns.events_seen_at
+    )
     row = connection.execute(query.where(columns.company_id == company_id)).one_or_none()
     return Hold() if row is None else Hold(*row)
 
@@ -35,6 +38,11 @@ def save_pause(connection: Connection, company_id: int, *, by: str | None, at: d
 def save_approval(connection: Connection, company_id: int, *, by: str, at: datetime) -> None:
     """Edits made until a moment may be sent, however many."""
     put(connection, write_back, {"company_id": company_id}, {"approved_at": at, "approved_by": by})
+
+
+def save_events_seen(connection: Connection, company_id: int, at: datetime) -> None:
+    """Events received until a moment were searched for what writes have overwritten."""
+    put(connection, write_back, {"company_id": company_id}, {"events_seen_at": at})
 
 
 def switch_account(connection: Connection, company_id: int, organization_id: int, *, on: bool) -> bool:

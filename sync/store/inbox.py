@@ -241,3 +241,18 @@ def prune_events(connection: Connection, company_id: int, *, before: datetime) -
 def _in(company_id: int, state: State) -> tuple[ColumnElement[bool], ...]:
     # The state as a literal: the index of those that wait is made for it.
     return inbox.c.company_id == company_id, inbox.c.state == literal_column(f"'{state.value}'")
+
+
+def load_changes(
+    connection: Connection, company_id: int, entity: str, *, received_after: datetime
+) -> Sequence[tuple[int, datetime, str]]:
+    """The record, the moment of receipt and the body of each event that told of a change, whatever became of it."""
+    query = select(inbox.c.entity_id, inbox.c.received_at, inbox.c.payload).where(
+        inbox.c.company_id == company_id,
+        inbox.c.entity == entity,
+        inbox.c.received_at > received_after,
+        inbox.c.action == Action.CHANGE,
+        inbox.c.payload.is_not(None),
+    )
+    rows = connection.execute(query.order_by(inbox.c.received_at))
+    return [(row.entity_id, row.received_at, row.payload) for row in rows]

@@ -4,7 +4,7 @@ A write is `waiting` until it is tried, `sent` from right before the call until 
 `failed` for good. What is found `sent` after a restart may or may not have taken effect: that is found out by reading.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from sync.store.dialect import among
 from sync.store.schema import journal
 
 _JOURNAL = journal.c
@@ -102,13 +103,15 @@ def load_unsettled(
     return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
 
 
-def load_done(connection: Connection, company_id: int, *, entity: str, record_id: int, since: datetime) -> list[Write]:
-    """The writes to one record that have taken effect since a moment."""
+def load_done(
+    connection: Connection, company_id: int, *, entity: str, records: Collection[int], since: datetime
+) -> Sequence[Write]:
+    """The writes to some records of an entity that have taken effect since a moment."""
     query = _writes(company_id).where(
         _JOURNAL.entity == entity,
-        _JOURNAL.record_id == record_id,
         _JOURNAL.state == State.DONE,
         _JOURNAL.ended_at >= since,
+        among(connection, _JOURNAL.record_id, records),
     )
     return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
 
@@ -133,7 +136,7 @@ def created_records(connection: Connection, company_id: int, entity: str) -> set
 def count_writes(connection: Connection, company_id: int) -> dict[str, int]:
     """How many writes are in each state."""
     query = select(_JOURNAL.state, func.count()).where(_JOURNAL.company_id == company_id).group_by(_JOURNAL.state)
-    return {state: count for state, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _writes(company_id: int) -> Any:

@@ -268,6 +268,7 @@ write_back = Table(
     Column("paused_by", Text()),
     Column("approved_at", _MOMENT),  # edits made until then may go, however many
     Column("approved_by", Text()),
+    Column("events_seen_at", _MOMENT),  # up to where events were searched for what writes have overwritten
 )
 
 # Custom fields of the organization at Pipedrive that we fill: from an own field, or with a computed value.

@@ -93,7 +93,7 @@ def push_account(mirror: Mirror, fields: Fields, organization_id: int) -> Pushed
             singly = singly or not blamed
             total += _refuse(mirror, organization_id, intent, error, blamed)
         else:
-            total += _settle(mirror, fields, organization_id, intent, answer)
+            total += _settle(mirror, organization_id, intent, answer)
             if not singly:
                 return total
 
@@ -124,9 +124,7 @@ def _note_gone(mirror: Mirror, organization_id: int) -> None:
         save_budget(connection, mirror.company_id, mirror.budget)
 
 
-def _prepare(
-    mirror: Mirror, fields: Fields, organization_id: int, *, singly: bool
-) -> tuple[Intent | None, Pushed]:
+def _prepare(mirror: Mirror, fields: Fields, organization_id: int, *, singly: bool) -> tuple[Intent | None, Pushed]:
     """Plan on what both sides hold now, do all that needs no call, and note the write that does."""
     with mirror.database.writing() as connection:
         preparing = _Preparing(connection, mirror, fields, organization_id)
@@ -277,9 +275,7 @@ def _send(mirror: Mirror, organization_id: int, intent: Intent) -> Answer:
     )
 
 
-def _settle(
-    mirror: Mirror, fields: Fields, organization_id: int, intent: Intent, answer: Answer
-) -> Pushed:
+def _settle(mirror: Mirror, organization_id: int, intent: Intent, answer: Answer) -> Pushed:
     """Pipedrive took it: what it answers is what both sides agree on, but for what was edited meanwhile."""
     now = mirror.clock.now()
     company_id = mirror.company_id
@@ -329,7 +325,8 @@ def _blamed(intent: Intent, error: PipedriveError, fields: Fields) -> Sequence[s
     if len(intent.body) == 1 or isinstance(error, Forbidden | NotFound | Gone):
         return list(intent.body)
     words = error.words.casefold()
-    return [field for field in intent.body if field in words or fields.name_of(field).casefold() in words]
+    named = [field for field in intent.body if field in words or fields.name_of(field).casefold() in words]
+    return named if len(named) == 1 else []  # a name may be an ordinary word of the sentence
 
 
 def organization_values(record: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from sync.accounts.overlay import SHARED_FIELDS
 from sync.accounts.merging import absorb_own_fields
+from sync.accounts.overlay import SHARED_FIELDS
 from sync.accounts.touched import touched_organizations
 from sync.accounts.valuation import Valuation
 from sync.pipedrive.entities import ACTIVITIES, DEALS, ORGANIZATIONS, USERS, Entity

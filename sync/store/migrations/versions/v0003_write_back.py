@@ -140,6 +140,7 @@ def _create_tables() -> None:
         _optional(sa.Text(), "paused_by"),
         _optional(_MOMENT, "approved_at"),
         _optional(sa.Text(), "approved_by"),
+        _optional(_MOMENT, "events_seen_at"),
     )
     _create(
         "filled_fields",

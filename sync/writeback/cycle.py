@@ -1,0 +1,144 @@
+"""One round of the write-back: every account whose edits may go, several side by side, within the brakes.
+
+What concerns a single account never stops the others. A pause, a missing approval and the settings do.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import structlog
+
+from sync.accounts.fields import Fields, load_fields
+from sync.errors import SyncError
+from sync.mirror.company import Mirror
+from sync.mirror.threads import side_by_side
+from sync.pipedrive.entities import ORGANIZATIONS
+from sync.pipedrive.errors import MalformedAnswer, PipedriveError, ServerError, Unreachable
+from sync.store.edits import load_queue
+from sync.store.holds import load_hold
+from sync.store.journal import State, load_unsettled
+from sync.writeback.push import Pushed, push_account
+from sync.writeback.races import find_races
+
+_PATIENCE = 3  # accounts in a row that fail before it is Pipedrive that fails
+
+_log = structlog.get_logger(__name__)
+
+
+class ApprovalNeeded(SyncError):
+    """More accounts were edited at once than the settings let through without a person's word."""
+
+    exit_code = 5
+
+    def __init__(self, accounts: int, limit: int) -> None:
+        super().__init__(
+            f"Edits of {accounts:,} accounts wait for approval: more than {limit:,} at once don't go by themselves.",
+            "Look at them with `pipedrive-sync sync --dry-run`, then run `pipedrive-sync accounts approve`.",
+        )
+        self.accounts = accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The accounts that may be written now, and how many more wait for approval."""
+
+    accounts: Sequence[int]
+    unapproved: int
+    limit: int
+    paused: bool = False
+
+    def require_approval(self) -> None:
+        """Raise `ApprovalNeeded` if edits wait for it."""
+        if self.unapproved:
+            raise ApprovalNeeded(self.unapproved, self.limit)
+
+
+def waiting_accounts(mirror: Mirror) -> Waiting:
+    """What may be written now, the longest waiting first."""
+    limit = mirror.settings.write_back.max_accounts
+    with mirror.database.reading() as connection:
+        hold = load_hold(connection, mirror.company_id)
+        if hold.paused_at is not None or not mirror.settings.write_back.enabled:
+            return Waiting([], 0, limit, paused=True)
+        queue = load_queue(connection, mirror.company_id, approved_until=hold.approved_at)
+        # Writes without an answer first: whether they took effect has to be known before anything else is.
+        unanswered = [
+            one.organization_id
+            for one in load_unsettled(connection, mirror.company_id, entity=ORGANIZATIONS.name)
+            if one.state is State.SENT
+        ]
+    small = len(queue.unapproved) <= limit
+    accounts = dict.fromkeys([*unanswered, *queue.approved, *(queue.unapproved if small else ())])
+    return Waiting(list(accounts), 0 if small else len(queue.unapproved), limit)
+
+
+def write_back(mirror: Mirror) -> Pushed:
+    """Bring every edit that may go to Pipedrive; what became of them.
+
+    Raises at the end the first failure that concerned single accounts, then `ApprovalNeeded` if edits wait for it; and
+    at once whatever concerns every call.
+    """
+    find_races(mirror)
+    waiting = waiting_accounts(mirror)
+    if not waiting.accounts:
+        waiting.require_approval()
+        return Pushed()
+    with mirror.database.reading() as connection:
+        fields = load_fields(connection, mirror.company_id, mirror.settings)
+    total, failure = _push_all(mirror, fields, waiting.accounts)
+    if total.writes or total.parked or total.conflicts:
+        _log.info("accounts_written", writes=total.writes, parked=total.parked, conflicts=total.conflicts)
+    if failure is not None:
+        raise failure
+    waiting.require_approval()
+    return total
+
+
+def _push_all(mirror: Mirror, fields: Fields, accounts: Sequence[int]) -> tuple[Pushed, PipedriveError | None]:
+    work = _Work(mirror, fields, iter(accounts))
+    count = min(mirror.settings.write_back.at_once, len(accounts))
+    if count == 1:
+        work.run()
+    else:
+        side_by_side([(f"write-back {number}", work.run) for number in range(count)], work.stop)
+    return work.total, work.failure
+
+
+class _Work:
+    """Accounts being written by several threads: each takes the next one."""
+
+    def __init__(self, mirror: Mirror, fields: Fields, accounts: Iterable[int]) -> None:
+        self._mirror = mirror
+        self._fields = fields
+        self._accounts = iter(accounts)
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+        self.stop = threading.Event()
+        self.total = Pushed()
+        self.failure: PipedriveError | None = None
+
+    def run(self) -> None:
+        """Write accounts until there are no more, or Pipedrive fails again and again."""
+        while not self.stop.is_set() and (account := self._next()) is not None:
+            self._mirror.clock.sleep(0)
+            try:
+                pushed = push_account(self._mirror, self._fields, account)
+            except (ServerError, MalformedAnswer, Unreachable) as error:
+                self._note_failure(error)
+            else:
+                with self._lock:
+                    self._in_a_row = 0
+                    self.total += pushed
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return next(islice(self._accounts, 1), None)
+
+    def _note_failure(self, error: PipedriveError) -> None:
+        with self._lock:
+            self._in_a_row += 1
+            self.failure = self.failure or error
+            if self._in_a_row >= _PATIENCE:
+                self.stop.set()
