@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from sync.accounts.merging import absorb_own_fields
+from sync.accounts.merging import absorb_account
 from sync.accounts.touched import touched_organizations
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import rebuild_accounts
@@ -237,7 +237,7 @@ class _Batch:
             self.connection, company_id, entity, loser, event_time=event.event_time, received_at=received_at
         )
         if survivor in held_rows(self.connection, company_id, entity, {survivor}):
-            absorb_own_fields(self.connection, company_id, loser=loser, survivor=survivor, now=self.mirror.clock.now())
+            absorb_account(self.connection, company_id, loser=loser, survivor=survivor, now=self.mirror.clock.now())
         self.touched |= {loser, survivor}
         for child in ENTITIES:
             if "org_id" in child.column_names and self.mirror.privacy.keeps(child):

@@ -18,7 +18,7 @@ from sync.mirror.company import Mirror
 from sync.mirror.ingest import Ingested, delete, ingest
 from sync.mirror.privacy import Definition, Privacy, resolve_privacy
 from sync.mirror.refusals import Refusals
-from sync.pipedrive.entities import ENTITIES, FIELDS, Entity, Listing, Lookup
+from sync.pipedrive.entities import ENTITIES, FIELDS, ORGANIZATIONS, Entity, Listing, Lookup
 from sync.pipedrive.listing import Page, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.records import Key, Unstorable, key_of, to_row
@@ -26,6 +26,7 @@ from sync.settings import Privacy as PrivacySettings
 from sync.store.checkpoints import load_checkpoint, save_checkpoint
 from sync.store.custom_fields import load_definitions, remove_custom_field
 from sync.store.database import Database
+from sync.store.edits import park_field
 from sync.store.erasing import erase
 from sync.store.mirror import live_keys
 from sync.store.tokens import save_budget
@@ -154,4 +155,7 @@ def _remove_custom_fields(connection: Connection, mirror: Mirror, definitions: s
     owners = {entity.singular: entity for entity in ENTITIES if entity.has_custom_fields}
     for singular, code in definitions:
         if str(singular) in owners:
+            if singular == ORGANIZATIONS.singular:
+                reason = "the field was deleted at Pipedrive"
+                park_field(connection, mirror.company_id, str(code), reason, mirror.clock.now())
             remove_custom_field(connection, mirror.company_id, owners[str(singular)], str(code))

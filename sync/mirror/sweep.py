@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from sync.accounts.merging import absorb_own_fields
+from sync.accounts.merging import absorb_account
 from sync.mirror.asking import ask_for, lookups
 from sync.mirror.brake import brake
 from sync.mirror.company import Mirror
@@ -231,5 +231,5 @@ def _hand_over(connection: Connection, mirror: Mirror, loser: int, deals: Collec
     """
     holders = organizations_of_deals(connection, mirror.company_id, deals)
     if len(holders) == 1 and (survivor := holders.pop()) != loser:
-        absorb_own_fields(connection, mirror.company_id, loser=loser, survivor=survivor, now=mirror.clock.now())
+        absorb_account(connection, mirror.company_id, loser=loser, survivor=survivor, now=mirror.clock.now())
         rebuild_accounts(connection, mirror, {survivor})

@@ -71,3 +71,10 @@ def settle_conflict(
     mine = (_CONFLICTS.company_id == company_id) & (_CONFLICTS.id == conflict_id)
     values = {"resolution": resolution, "resolved_by": by, "resolved_at": at}
     connection.execute(update(conflicts).where(mine).values(values))
+
+
+def move_open_conflicts(connection: Connection, company_id: int, *, loser: int, survivor: int) -> None:
+    """What waits for a person about an organization that was merged is about the survivor now."""
+    waiting = (_CONFLICTS.company_id == company_id) & (_CONFLICTS.organization_id == loser)
+    moved = update(conflicts).where(waiting, _CONFLICTS.resolved_at.is_(None))
+    connection.execute(moved.values(organization_id=survivor))

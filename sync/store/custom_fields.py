@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, literal, select, true, update
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, literal, select, true, update
 
 from sync.pipedrive.entities import Entity
-from sync.store.schema import TABLES, accounts
+from sync.store.schema import TABLES, account_edits, accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,10 @@ def load_definitions(
 
 
 def remove_custom_field(connection: Connection, company_id: int, entity: Entity, code: str) -> None:
-    """Take a custom field out of every row of an entity, and of the accounts where it is the organizations'."""
+    """Take a custom field out of every row of an entity, and of the accounts where it is the organizations'.
+
+    An account in which it was edited, and waits, keeps it.
+    """
     tables = [TABLES[entity.name], accounts] if entity.singular == "organization" else [TABLES[entity.name]]
     for table in tables:
         _remove(connection, company_id, table, code)
@@ -63,6 +66,14 @@ def _remove(connection: Connection, company_id: int, table: Table, code: str) ->
         path = f'$."{code}"'
         present = func.json_type(document, path).is_not(None)
         without = func.json_remove(document, path)
-    ours = {"revision": table.c.revision + 1} if table is accounts else {}  # no edit
-    mine = table.c.company_id == company_id
-    connection.execute(update(table).where(mine, present).values(custom_fields=without, **ours))
+    removal = update(table).where(table.c.company_id == company_id, present)
+    if table is accounts:
+        edited = exists(
+            select(1).where(
+                account_edits.c.company_id == table.c.company_id,
+                account_edits.c.organization_id == table.c.organization_id,
+                account_edits.c.field == code,
+            )
+        )
+        removal = removal.where(~edited).values(revision=table.c.revision + 1)  # no edit
+    connection.execute(removal.values(custom_fields=without))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     or_,
     select,
     update,
@@ -178,6 +179,23 @@ def park(
             index_elements=list(key), set_={**values, "attempts": parked_changes.c.attempts + 1}
         )
     )
+
+
+def park_field(connection: Connection, company_id: int, field: str, reason: str, at: datetime) -> None:
+    """Park every edit of a field."""
+    parked = parked_changes.c
+    names = ["company_id", "organization_id", "field", "value", "reason", "since", "attempts"]
+    rows = select(
+        _EDITS.company_id,
+        _EDITS.organization_id,
+        _EDITS.field,
+        _EDITS.value,
+        literal(reason),
+        literal(at, parked.since.type),
+        literal(0),
+    ).where(_EDITS.company_id == company_id, _EDITS.field == field)
+    insert = insert_into(parked_changes, connection.dialect.name).from_select(names, rows)
+    connection.execute(insert.on_conflict_do_nothing())
 
 
 def unpark(

@@ -18,7 +18,7 @@ from sync.accounts.planner import Conflict as Disputed
 from sync.accounts.planner import Local, Push, Remote, Side, plan
 from sync.accounts.values import STANDARD, Unfit, check, same
 from sync.mirror.company import Mirror
-from sync.mirror.ingest import delete, ingest, rebuild_accounts
+from sync.mirror.ingest import ingest, rebuild_accounts
 from sync.pipedrive.client import Answer
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.pipedrive.errors import BadRequest, Forbidden, Gone, NotFound, PipedriveError, Unprocessable
@@ -79,10 +79,10 @@ def push_account(mirror: Mirror, fields: Fields, organization_id: int) -> Pushed
 
     Raises the `PipedriveError`s that say nothing about the edits themselves: they wait then. Raises `DatabaseError`.
     """
-    _read(mirror, organization_id)
+    is_there = _read(mirror, organization_id)
     total, singly = Pushed(), False
     while True:
-        intent, counted = _prepare(mirror, fields, organization_id, singly=singly)
+        intent, counted = _prepare(mirror, fields, organization_id, is_there=is_there, singly=singly)
         total += counted
         if intent is None:
             return total
@@ -98,8 +98,11 @@ def push_account(mirror: Mirror, fields: Fields, organization_id: int) -> Pushed
                 return total
 
 
-def _read(mirror: Mirror, organization_id: int) -> None:
-    """Read the organization as it is now into the mirror."""
+def _read(mirror: Mirror, organization_id: int) -> bool:
+    """Read the organization as it is now into the mirror; whether Pipedrive still has it.
+
+    Where it has not, that is all that is done: only the sweep and events can tell a deletion from a merge.
+    """
     try:
         answer = mirror.client.get(
             f"{_LISTING.path}/{organization_id}",
@@ -108,27 +111,22 @@ def _read(mirror: Mirror, organization_id: int) -> None:
             priority=Purpose.WRITE_BACK.priority,
         )
     except (NotFound, Gone):
-        _note_gone(mirror, organization_id)
-        return
+        return False
     if says_deleted(ORGANIZATIONS, answer.data):
-        _note_gone(mirror, organization_id)
-        return
+        return False
     with mirror.database.writing() as connection:
         ingest(connection, mirror, ORGANIZATIONS, _LISTING, _page(answer.data, answer.began_at))
         save_budget(connection, mirror.company_id, mirror.budget)
+    return True
 
 
-def _note_gone(mirror: Mirror, organization_id: int) -> None:
-    with mirror.database.writing() as connection:
-        delete(connection, mirror, ORGANIZATIONS, [(organization_id,)], read_at=mirror.clock.now())
-        save_budget(connection, mirror.company_id, mirror.budget)
-
-
-def _prepare(mirror: Mirror, fields: Fields, organization_id: int, *, singly: bool) -> tuple[Intent | None, Pushed]:
+def _prepare(
+    mirror: Mirror, fields: Fields, organization_id: int, *, is_there: bool, singly: bool
+) -> tuple[Intent | None, Pushed]:
     """Plan on what both sides hold now, do all that needs no call, and note the write that does."""
     with mirror.database.writing() as connection:
         preparing = _Preparing(connection, mirror, fields, organization_id)
-        return preparing.intent(singly=singly), preparing.counted
+        return preparing.intent(is_there=is_there, singly=singly), preparing.counted
 
 
 class _Preparing:
@@ -142,7 +140,7 @@ class _Preparing:
         self.now = mirror.clock.now()
         self.counted = Pushed()
 
-    def intent(self, *, singly: bool) -> Intent | None:
+    def intent(self, *, is_there: bool, singly: bool) -> Intent | None:
         company_id = self.mirror.company_id
         if not lock_account(self.connection, company_id, self.organization_id):
             return None
@@ -154,7 +152,7 @@ class _Preparing:
             for one in load_edits(self.connection, company_id, self.organization_id)
             if not (one.is_parked or one.is_disputed or one.field.startswith(OWN))
         }
-        if organization is None or organization["deleted_at"] is not None:
+        if not is_there or organization is None or organization["deleted_at"] is not None:
             self._park(edits.values(), _GONE)
             return None
         pushes = self._planned(edits, remote, organization["update_time"] or organization["add_time"])

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
-from sync.accounts.merging import absorb_own_fields
+from sync.accounts.merging import absorb_account
 from sync.accounts.overlay import SHARED_FIELDS
 from sync.accounts.touched import touched_organizations
 from sync.accounts.valuation import Valuation
@@ -262,7 +262,7 @@ def test_a_survivor_without_an_account_gets_one_to_hold_the_own_fields(mirrored:
     mirrored.own_fields(1, {"tier": "gold"})
 
     with mirrored.database.writing() as connection:
-        absorb_own_fields(connection, 1, loser=1, survivor=2, now=mirrored.now)
+        absorb_account(connection, 1, loser=1, survivor=2, now=mirrored.now)
     assert (mirrored.account(2)["status"], mirrored.account(2)["fields"]) == ("former", {"tier": "gold"})
     assert mirrored.account(2)["name"] == "Organization 2"
 
@@ -276,14 +276,14 @@ def test_absorbing_twice_or_nothing_changes_nothing(mirrored: Mirrored) -> None:
         mirrored.organization(one)
         mirrored.deal(one, org_id=one)
     with mirrored.database.writing() as connection:
-        absorb_own_fields(connection, 1, loser=1, survivor=2, now=mirrored.now)
+        absorb_account(connection, 1, loser=1, survivor=2, now=mirrored.now)
     assert mirrored.account(2)["fields"] is None
 
     mirrored.own_fields(1, {"tier": "gold"})
     for _ in range(2):
         with mirrored.database.writing() as connection:
-            absorb_own_fields(connection, 1, loser=1, survivor=2, now=mirrored.now)
-            absorb_own_fields(connection, 1, loser=1, survivor=404, now=mirrored.now)
+            absorb_account(connection, 1, loser=1, survivor=2, now=mirrored.now)
+            absorb_account(connection, 1, loser=1, survivor=404, now=mirrored.now)
     assert [account["fields"] for account in mirrored.accounts()] == [{"tier": "gold"}] * 2
 
 

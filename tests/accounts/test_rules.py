@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from sync.accounts.merging import absorb_own_fields
+from sync.accounts.merging import absorb_account
 from sync.accounts.valuation import Valuation
 from sync.pipedrive.entities import ACTIVITIES, DEALS, ORGANIZATIONS
 from tests.accounts.mirrored import Mirrored, a_deal, an_activity
@@ -349,7 +349,7 @@ def test_the_organization_is_merged_into_another(mirrored: Mirrored) -> None:
     mirrored.delete(ORGANIZATIONS, 1)
     mirrored.deal(1, org_id=2)
     with mirrored.database.writing() as connection:
-        absorb_own_fields(connection, 1, loser=1, survivor=2, now=mirrored.now)
+        absorb_account(connection, 1, loser=1, survivor=2, now=mirrored.now)
 
     loser, survivor = mirrored.accounts()
     assert (loser["status"], loser["won_deals_count"]) == ("former", 0)

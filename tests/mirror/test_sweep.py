@@ -186,7 +186,7 @@ def test_a_survivor_that_was_no_account_becomes_one_with_the_losers_own_fields(
     assert_same(filled, sandbox)
 
 
-@pytest.mark.parametrize("step", ["delete", "absorb_own_fields", "clear_candidates"])
+@pytest.mark.parametrize("step", ["delete", "absorb_account", "clear_candidates"])
 def test_a_merge_is_followed_to_its_end_although_the_program_died_in_between(
     filled: Mirror, sandbox: Sandbox, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -219,6 +219,7 @@ def test_edits_of_a_deleted_organization_are_parked(desk: Desk) -> None:
     desk.write_back()
     (parked,) = desk.parked()
     assert "deleted" in parked.reason
+    run_cycle(desk.mirror, whole_sweep=True)
     assert (desk.here()["status"], desk.here()["name"]) == ("former", "Too late")
     assert desk.patches() == []
 
