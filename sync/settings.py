@@ -145,9 +145,15 @@ class WriteBack(_Section):
     policy: PolicyName = Field("newest", description="whose value wins where both sides changed a field")
     max_accounts: int = Field(500, ge=1, description="edits of more accounts at once wait for `accounts approve`")
     at_once: int = Field(8, ge=1, le=64, description="accounts that are written side by side")
+    dry_run: bool = Field(False, description="log what would be written, and write nothing")
     fields: Mapping[str, PolicyName] = Field(
         default_factory=dict, description="policies of single fields, by name or code"
     )
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything may be written to Pipedrive at all."""
+        return self.enabled and not self.dry_run
 
 
 class Retention(_Section):

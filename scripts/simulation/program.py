@@ -13,10 +13,11 @@ from sync.clock import ManualClock
 from sync.mirror.company import Mirror, open_mirror
 from sync.pipedrive.connect import connect, token_budget
 from sync.sandbox import Sandbox
-from sync.service.jobs import APPLY
+from sync.service.jobs import APPLY, WRITE_BACK
 from sync.service.service import Service
 from sync.settings import Settings
 from sync.store.database import Database
+from sync.store.edits import any_edits
 from sync.store.inbox import any_pending
 
 Fate = Literal["before", "after"] | None
@@ -31,11 +32,11 @@ class MortalDatabase(Database):
 
     def __init__(self, url: str, fate: Callable[[], Fate]) -> None:
         super().__init__(url)
-        self._fate = fate
+        self.fate = fate
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        fate = self._fate()
+        fate = self.fate()
         with super().writing() as connection:
             yield connection
             if fate == "before":
@@ -77,13 +78,14 @@ class Program:
         self.database.close()
 
     def next_due(self) -> tuple[datetime, str]:
-        """The next job and its moment. Nothing is applied while nothing waits: that job would run all the time."""
+        """The next job and its moment. What has nothing to do would run all the time."""
         with self.database.reading() as connection:
-            waits = any_pending(connection, self.mirror.company_id)
+            company_id = self.mirror.company_id
+            waits = {APPLY: any_pending(connection, company_id), WRITE_BACK: any_edits(connection, company_id)}
         due = [
             (moment, name)
             for name in self._jobs
-            if (name != APPLY or waits) and (moment := self.service.due_at(name)) is not None
+            if waits.get(name, True) and (moment := self.service.due_at(name)) is not None
         ]
         earliest = min(moment for moment, _ in due)
         now = self.clock.now()

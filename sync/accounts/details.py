@@ -11,9 +11,12 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, func,
 from sync.accounts.queries import Names, load_names, plain
 from sync.accounts.readable import custom_fields, labels, load_references, readable
 from sync.store.checkpoints import load_checkpoint
+from sync.store.conflicts import Conflict, load_conflicts
+from sync.store.edits import Edit, HistoryEntry, Parked, load_edits, load_history, load_parked
 from sync.store.schema import TABLES, account_won_values, accounts
 
 LAST_DONE = 10  # done activities that are shown
+LAST_CHANGES = 10  # of the account's fields
 
 _DEALS, _ACTIVITIES, _ORGANIZATIONS = TABLES["deals"], TABLES["activities"], TABLES["organizations"]
 
@@ -92,6 +95,11 @@ class Details:
     synced_at: datetime  # when the organization was last seen to differ from what was held
     read_at: datetime | None  # when Pipedrive was last asked for changes of organizations
     deleted_at: datetime | None  # the organization
+    field_names: Mapping[str, str]  # of custom fields, by code
+    changes: Sequence[HistoryEntry]  # the latest first, at most `LAST_CHANGES`
+    edits: Sequence[Edit]  # not agreed on with Pipedrive yet
+    parked: Sequence[Parked]
+    conflicts: Sequence[Conflict]  # that wait for a decision
 
 
 def load_details(connection: Connection, company_id: int, organization_id: int) -> Details | None:
@@ -125,6 +133,11 @@ def load_details(connection: Connection, company_id: int, organization_id: int) 
         synced_at=organization.synced_at,
         read_at=load_checkpoint(connection, company_id, "organizations")["last_run_at"],
         deleted_at=organization.deleted_at,
+        field_names={field.code: field.name for field in custom_fields(connection, company_id)},
+        changes=load_history(connection, company_id, organization_id, LAST_CHANGES),
+        edits=load_edits(connection, company_id, organization_id),
+        parked=load_parked(connection, company_id, organization_id),
+        conflicts=load_conflicts(connection, company_id, organization_id=organization_id, only_open=True),
     )
 
 

@@ -19,6 +19,7 @@ from sync.store.schema import TABLES, account_won_values, accounts, companies
 
 BATCH = 1000  # accounts that an export holds at a time
 
+_BOOKKEEPING = frozenset({"edited_by", "edited_at", "edits", "revision"})
 _USERS, _ACTIVITIES, _ORGANIZATIONS = TABLES["users"], TABLES["activities"], TABLES["organizations"]
 
 
@@ -246,13 +247,13 @@ def stream_accounts(connection: Connection, company_id: int, status: Status) -> 
 
 
 def plain(row: RowMapping) -> dict[str, Any]:
-    """A row as a dictionary with keys of plain text, which SQLAlchemy's are not: not every JSON encoder takes those."""
-    return {str(name): value for name, value in row.items()}
+    """An account's row under keys of plain text, which SQLAlchemy's are not: not every JSON encoder takes those."""
+    return {str(name): value for name, value in row.items() if name not in _BOOKKEEPING}
 
 
 def account_columns() -> Sequence[str]:
-    """The names of an account's columns, in their order."""
-    return [str(column.name) for column in accounts.c]
+    """The names of an account's columns, in their order, but for those that count edits and tell who made them."""
+    return [str(column.name) for column in accounts.c if column.name not in _BOOKKEEPING]
 
 
 def won_currencies(connection: Connection, company_id: int) -> Sequence[str]:

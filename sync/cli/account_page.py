@@ -9,7 +9,8 @@ from typing import Any
 import typer
 from rich.cells import cell_len
 
-from sync.accounts.details import LAST_DONE, Activity, Deal, Details
+from sync.accounts.details import LAST_CHANGES, LAST_DONE, Activity, Deal, Details
+from sync.accounts.overlay import OWN
 from sync.cli.formats import activity, count, custom, day, due, minute, money, one_line, short
 from sync.cli.output import print_table
 
@@ -48,6 +49,10 @@ def document(found: Details) -> Mapping[str, Any]:
         "organization_deleted_at": found.deleted_at,
         "synced_at": found.synced_at,
         "read_at": found.read_at,
+        "changes": [asdict(one) for one in found.changes],
+        "edits": [asdict(one) for one in found.edits],
+        "parked": [asdict(one) for one in found.parked],
+        "conflicts": [asdict(one) for one in found.conflicts],
     }
 
 
@@ -63,6 +68,7 @@ def print_page(found: Details) -> None:
     _print_persons(found)
     _print_activities("Planned", found.planned[:_SHOWN_PLANNED], len(found.planned), found)
     _print_activities(f"Done (the last {LAST_DONE})", found.done, len(found.done), found)
+    _print_changes(found)
     typer.echo(f"\n{count(found.notes_count, 'note')}, {count(found.files_count, 'file')}.")
     typer.echo(_freshness(found))
 
@@ -171,6 +177,40 @@ def _print_activities(title: str, activities: Sequence[Activity], total: int, fo
             for one in activities
         ),
     )
+
+
+def _print_changes(found: Details) -> None:
+    """What was changed last, and what of it waits, is parked, or has to be decided."""
+    if found.changes:
+        typer.echo()
+        print_table(
+            f"Changes (the last {LAST_CHANGES})",
+            ("no.", "when", "by", "field", "before", "after"),
+            (
+                (
+                    str(one.id),
+                    minute(one.changed_at),
+                    one_line(one.changed_by),
+                    _field_name(one.field, found),
+                    short(custom(one.old_value)),
+                    short(custom(one.new_value)),
+                )
+                for one in found.changes
+            ),
+            right=("no.",),
+        )
+    for edit in found.edits:
+        if not (edit.is_parked or edit.is_disputed or edit.field.startswith(OWN)):
+            typer.echo(f"{_field_name(edit.field, found)} waits to be written, since {minute(edit.edited_at)}.")
+    for parked in found.parked:
+        typer.echo(f"{_field_name(parked.field, found)} can't be written: {one_line(parked.reason)}.")
+    for conflict in found.conflicts:
+        name = _field_name(conflict.field, found)
+        typer.echo(f"{name} was changed on both sides: decide with `pipedrive-sync conflicts resolve {conflict.id}`.")
+
+
+def _field_name(field: str, found: Details) -> str:
+    return one_line(found.field_names.get(field, field))
 
 
 def _activity(one: Activity) -> str:

@@ -77,7 +77,7 @@ def list_command(
 ) -> None:
     """List accounts with what they are worth and what is next."""
     with migrated_database(start()) as database, reader_may_leave():
-        company_id = _company_with_accounts(database, company)
+        company_id = company_with_accounts(database, company)
         wanted = Wanted(status, _owner(database, company_id, owner), search)
         most = limit if limit or json else _MOST_ROWS
         print_list(database, company_id, wanted=wanted, sort=sort, limit=most, json=json)
@@ -91,7 +91,7 @@ def show_command(
 ) -> None:
     """Show everything known of one account."""
     with migrated_database(start()) as database, reader_may_leave():
-        company_id = _company_with_accounts(database, company)
+        company_id = company_with_accounts(database, company)
         found = _details(database, company_id, account)
         if json:
             print_json(document(found))
@@ -111,7 +111,7 @@ def export_command(
 ) -> None:
     """Write all accounts out, however many: as CSV, JSON Lines, or one JSON list."""
     with migrated_database(start()) as database:
-        company_id = _company_with_accounts(database, company)
+        company_id = company_with_accounts(database, company)
         written = export(database, company_id, status, Format.JSON if json else form, output)
     if output is not None:
         typer.echo(f"Wrote {written:,} accounts to {output}.", err=True)
@@ -171,7 +171,7 @@ def _filters(wanted: Wanted) -> str:
     return "".join(parts)
 
 
-def _company_with_accounts(database: Database, wanted: int | None) -> int:
+def company_with_accounts(database: Database, wanted: int | None) -> int:
     """The id of the company that is meant. Raises `NothingMirrored` while its accounts were never built."""
     company_id: int = choose_company(database, wanted)["company_id"]
     with database.reading() as connection:
@@ -193,12 +193,19 @@ def _owner(database: Database, company_id: int, text: str | None) -> int | None:
     return _only(users, text, "users").id
 
 
-def _details(database: Database, company_id: int, text: str) -> Details:
+def one_account(database: Database, company_id: int, text: str) -> int:
+    """The organization of the account that a text means: its id, its name, or a part of it. Raises `NotFound`."""
     with database.reading() as connection:
         matches = find_accounts(connection, company_id, text)
         if not matches:
             raise _no_account(find_organizations(connection, company_id, text), text)
-        found = load_details(connection, company_id, _only(matches, text, "accounts").id)
+    return _only(matches, text, "accounts").id
+
+
+def _details(database: Database, company_id: int, text: str) -> Details:
+    organization_id = one_account(database, company_id, text)
+    with database.reading() as connection:
+        found = load_details(connection, company_id, organization_id)
     if found is None:  # gone between two questions, which takes another program that erases accounts
         raise NotFound(f"There is no account {one_line(text)!r} any more.")
     return found

@@ -6,7 +6,21 @@ import structlog
 import typer
 
 from sync import __version__
-from sync.cli import accounts, check, config, database, demo, mirror, receive, run, status, webhooks
+from sync.cli import (
+    accounts,
+    check,
+    config,
+    conflicts,
+    database,
+    demo,
+    editing,
+    holds,
+    mirror,
+    receive,
+    run,
+    status,
+    webhooks,
+)
 from sync.errors import SyncError
 from sync.telemetry.logs import redact
 
@@ -18,9 +32,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (demo, mirror, receive, run, status, check, config):
+for room in (demo, mirror, receive, run, status, holds, check, config):
     room.register(app)
+editing.register(accounts.app)
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(database.app, name="db")
 

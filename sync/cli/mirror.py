@@ -9,6 +9,7 @@ import typer
 
 from sync.accounts.counts import count_accounts
 from sync.cli.output import Json, print_json, print_table
+from sync.cli.plan import never_sending, print_pushed, show_plan
 from sync.cli.progress import shown_progress
 from sync.cli.runtime import active_mirror, start
 from sync.errors import SyncError
@@ -20,6 +21,7 @@ from sync.mirror.reference import read_reference
 from sync.mirror.refusals import Refusals
 from sync.pipedrive.entities import BY_NAME, ENTITIES, Entity, Listing
 from sync.store.checkpoints import load_checkpoints
+from sync.writeback.cycle import whole_cycle
 
 _GO_ON = "Run the same command again: it goes on from the last committed page."
 
@@ -71,24 +73,35 @@ def sync(
         bool,
         typer.Option("--accept-deletions", help="Sweep, and mark deletions however many they are: lifts the brake."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Read, then show what would be written, and write nothing; exits 1 if anything."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Do one whole incremental cycle and exit: for cron, and for now.
+    """Do one whole incremental cycle and exit, for cron and for now: read, build the accounts, write changes back.
 
     On an empty database it does the backfill first.
     """
-    settings = start()
+    settings = never_sending(start()) if dry_run else start()
     remedy = "Run `pipedrive-sync sync` again: it goes on from what was committed."
     with active_mirror(settings, remedy=remedy) as mirror:
         if unfinished(mirror, ENTITIES):
             typer.echo("The first copy of this company is not complete: doing the backfill first.", err=True)
             fill(mirror, ENTITIES, quiet=json)
-        done = run_cycle(mirror, whole_sweep=sweep, accept_deletions=accept_deletions)
+        if dry_run:
+            run_cycle(mirror, whole_sweep=sweep, accept_deletions=accept_deletions)
+            show_plan(mirror, json=json)
+            return
+        done, pushed = whole_cycle(mirror, whole_sweep=sweep, accept_deletions=accept_deletions)
         if json:
-            document = {"company": mirror.company_id, **asdict(done)}
+            document = {"company": mirror.company_id, **asdict(done), "written": asdict(pushed)}
             print_json({**document, "accounts": _accounts(mirror), "tokens": _tokens(mirror)})
         else:
             print_cycle(mirror, done)
+            print_pushed(pushed)
 
 
 def print_cycle(mirror: Mirror, done: Ingested) -> None:

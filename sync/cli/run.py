@@ -4,11 +4,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
 
+from sync.cli.plan import never_sending
 from sync.cli.runtime import migrated_database, prepare_process, start, told_to_stop
 from sync.clock import SystemClock
 from sync.settings import Settings, require_credentials
@@ -27,12 +28,16 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
-def run() -> None:
-    """Keep the mirror and the accounts in step until stopped: webhooks, polls, the sweep, on the day's tokens.
+def run(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Log what would be written to Pipedrive, and write nothing.")
+    ] = False,
+) -> None:
+    """Keep both sides in step until stopped: webhooks, polls, the sweep, and changes of accounts written back.
 
     On PostgreSQL a second one stands by and takes over. SIGTERM and Ctrl-C end it within five seconds.
     """
-    settings = start()
+    settings = never_sending(start()) if dry_run else start()
     require_credentials(settings)
     prepare_process()
     with (

@@ -19,9 +19,11 @@ from sync.service.plan import Pace, Plan
 from sync.store.companies import load_companies
 from sync.store.database import Database
 from sync.store.upgrade import revision_of
+from sync.writeback.overview import WriteState, load_write_state
 
 _NOTHING = "Nothing is copied from Pipedrive yet: run `pipedrive-sync check`, then `pipedrive-sync backfill`."
 _JOB_COLUMNS = ("job", "last run", "last success", "next run", "failures", "error")
+_COUNTED_ABOVE = ("parked", "open_conflicts")
 _COLUMNS = ("list", "rows", "deleted", "set aside", "first copy", "changes up to", "last run", "next run", "sweep")
 
 
@@ -42,15 +44,20 @@ def status(company: Company = None, json: Json = False) -> None:
         with database.reading() as connection:
             now = SystemClock().now()
             state = load_state(connection, chosen["company_id"], settings, now)
+            writes = load_write_state(connection, chosen["company_id"], settings)
         service = load_service_state(database, chosen["company_id"], settings, state.tokens, now)
     if json:
-        print_json(document(chosen, where, state, service))
+        print_json(document(chosen, where, state, service, writes))
     else:
-        _print(chosen, where, state, service, now)
+        _print(chosen, where, state, service, writes, now)
 
 
 def document(
-    company: Mapping[str, Any], database: Mapping[str, Any], state: State, service: ServiceState
+    company: Mapping[str, Any],
+    database: Mapping[str, Any],
+    state: State,
+    service: ServiceState,
+    writes: WriteState,
 ) -> Mapping[str, Any]:
     """The state as JSON."""
     return {
@@ -67,7 +74,10 @@ def document(
         | {"intervals": dict(service.plan.intervals)},
         "webhooks": _webhook_document(service),
         "jobs": [asdict(one) for one in service.jobs],
-        "attention": [*state.attention, *service.attention],
+        "parked": writes.parked,
+        "conflicts": writes.open_conflicts,
+        "write_back": {name: value for name, value in asdict(writes).items() if name not in _COUNTED_ABOVE},
+        "attention": [*state.attention, *service.attention, *writes.attention],
     }
 
 
@@ -102,7 +112,12 @@ def _print_nothing(database: Mapping[str, Any], json: bool) -> None:
 
 
 def _print(
-    company: Mapping[str, Any], database: Mapping[str, Any], state: State, service: ServiceState, now: datetime
+    company: Mapping[str, Any],
+    database: Mapping[str, Any],
+    state: State,
+    service: ServiceState,
+    writes: WriteState,
+    now: datetime,
 ) -> None:
     name, currency = one_line(company["name"]), one_line(company["currency"])
     typer.echo(f"Company   {name} ({company['company_id']}), valued in {currency}")
@@ -110,12 +125,14 @@ def _print(
     typer.echo(f"Accounts  {state.accounts['active']:,} active, {state.accounts['former']:,} former")
     for line in (*_token_lines(state.tokens), *_plan_lines(service.plan), *_webhook_lines(service.webhooks)):
         typer.echo(line)
+    for line in _write_lines(writes):
+        typer.echo(line)
     typer.echo()
     rows = [_cells(entity, listing) for entity in state.entities for listing in entity.listings]
     print_table("", _COLUMNS, rows, right=("rows", "deleted", "set aside"))
     typer.echo()
     _print_jobs(service, now)
-    attention = [*state.attention, *service.attention]
+    attention = [*state.attention, *service.attention, *writes.attention]
     for line in attention:
         typer.secho(f"! {one_line(line)}", bold=True)
     if not attention:
@@ -186,6 +203,13 @@ def _webhook_lines(webhooks: WebhookState) -> list[str]:
         f"Webhooks  {standing}: last event {heard}; {events.pending:,} events wait, {events.failed:,} failed, "
         f"{reads:,} records wait to be read, {webhooks.missed.count:,} changes missed"
     ]
+
+
+def _write_lines(writes: WriteState) -> list[str]:
+    standing = "on" if writes.enabled else "switched off (WRITE_BACK)"
+    standing = f"paused since {minute(writes.paused_at)}" if writes.enabled and writes.paused_at else standing
+    waiting = f"{writes.waiting_fields:,} edited fields of {writes.waiting_accounts:,} accounts wait"
+    return [f"Writing   {standing}: {waiting}, {writes.parked:,} parked, {writes.open_conflicts:,} conflicts to decide"]
 
 
 def _print_jobs(service: ServiceState, now: datetime) -> None:

@@ -27,7 +27,7 @@ def connect(settings: Settings, clock: Clock, budget: TokenBudget) -> Client:
         clock=clock,
         window=BurstWindow(),
         budget=budget,
-        read_only=not settings.write_back.enabled,
+        read_only=not settings.write_back.sends,
     )
 
 

@@ -4,6 +4,7 @@ Adding a job is adding a row. A job does its work and returns, or raises; when i
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,10 +24,12 @@ from sync.mirror.sweep import sweep_slice, swept_listings
 from sync.pipedrive.entities import ENTITIES, Entity, Listing, Lookup
 from sync.service.plan import Plan
 from sync.store.inbox import prune_events
+from sync.writeback.cycle import ApprovalNeeded, PlanLog, write_back
 
 APPLY = "apply"
 BACKFILL = "backfill"
 POLL = "poll"
+WRITE_BACK = "write_back"
 
 # What a job works on, and with: it may hand back a mirror whose privacy rules are newer.
 Work = Callable[[Mirror, Plan], Mirror | None]
@@ -48,6 +51,7 @@ def jobs_for(mirror: Mirror) -> Sequence[Job]:
     return (
         Job(APPLY, _apply, lambda plan: 0.25, spends=False, needs_copy=False),
         Job(BACKFILL, _backfill, lambda plan: 60.0, needs_copy=False),
+        Job(WRITE_BACK, partial(_write_back, PlanLog()), lambda plan: 0.5, spends=False),
         Job("follow_up", _follow_up, lambda plan: 30.0),
         Job("reference", _reference, lambda plan: plan.reference),
         *_polls(mirror),
@@ -81,6 +85,14 @@ def _backfill(mirror: Mirror, _plan: Plan) -> Mirror:
     else:
         finish(mirror)
     return mirror
+
+
+def _write_back(plan_log: PlanLog, mirror: Mirror, _plan: Plan) -> None:
+    if mirror.settings.write_back.dry_run:
+        plan_log.write(mirror)
+        return
+    with suppress(ApprovalNeeded):  # no failure: `status` asks for it
+        write_back(mirror)
 
 
 def _follow_up(mirror: Mirror, plan: Plan) -> None:

@@ -5,6 +5,7 @@ What concerns a single account never stops the others. A pause, a missing approv
 
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,13 +13,17 @@ import structlog
 
 from sync.accounts.fields import Fields, load_fields
 from sync.errors import SyncError
+from sync.mirror.brake import DeletionsHeld
 from sync.mirror.company import Mirror
+from sync.mirror.cycle import run_cycle
+from sync.mirror.ingest import Ingested
 from sync.mirror.threads import side_by_side
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.pipedrive.errors import MalformedAnswer, PipedriveError, ServerError, Unreachable
-from sync.store.edits import load_queue
+from sync.store.edits import any_edits, load_queue
 from sync.store.holds import load_hold
 from sync.store.journal import State, load_unsettled
+from sync.writeback.preview import PlannedWrite, plan_writes
 from sync.writeback.push import Pushed, push_account
 from sync.writeback.races import find_races
 
@@ -60,7 +65,7 @@ def waiting_accounts(mirror: Mirror) -> Waiting:
     limit = mirror.settings.write_back.max_accounts
     with mirror.database.reading() as connection:
         hold = load_hold(connection, mirror.company_id)
-        if hold.paused_at is not None or not mirror.settings.write_back.enabled:
+        if hold.paused_at is not None or not mirror.settings.write_back.sends:
             return Waiting([], 0, limit, paused=True)
         queue = load_queue(connection, mirror.company_id, approved_until=hold.approved_at)
         # Writes without an answer first: whether they took effect has to be known before anything else is.
@@ -72,6 +77,22 @@ def waiting_accounts(mirror: Mirror) -> Waiting:
     small = len(queue.unapproved) <= limit
     accounts = dict.fromkeys([*unanswered, *queue.approved, *(queue.unapproved if small else ())])
     return Waiting(list(accounts), 0 if small else len(queue.unapproved), limit)
+
+
+def whole_cycle(
+    mirror: Mirror, *, whole_sweep: bool = False, accept_deletions: bool = False
+) -> tuple[Ingested, Pushed]:
+    """Bring the mirror up to date, then write back: also where something kept the reading from going through.
+
+    Raises what `run_cycle` and `write_back` raise; of both, what the first does.
+    """
+    try:
+        done = run_cycle(mirror, whole_sweep=whole_sweep, accept_deletions=accept_deletions)
+    except (PipedriveError, DeletionsHeld):
+        with suppress(PipedriveError, ApprovalNeeded):
+            write_back(mirror)
+        raise
+    return done, write_back(mirror)
 
 
 def write_back(mirror: Mirror) -> Pushed:
@@ -142,3 +163,25 @@ class _Work:
             self.failure = self.failure or error
             if self._in_a_row >= _PATIENCE:
                 self.stop.set()
+
+
+class PlanLog:
+    """Logs what would be written; each plan of an account once."""
+
+    def __init__(self) -> None:
+        self._logged: dict[int, PlannedWrite] = {}
+
+    def write(self, mirror: Mirror) -> None:
+        """Log what is new since the last time."""
+        with mirror.database.reading() as connection:
+            if not any_edits(connection, mirror.company_id):
+                return
+            planned = plan_writes(connection, mirror.company_id, mirror.settings)
+        for one in planned:
+            if self._logged.get(one.organization_id) != one:
+                self._logged[one.organization_id] = one
+                names = [change.name for change in one.changes]
+                parked, conflicts = len(one.parked), len(one.conflicts)
+                _log.info(
+                    "would_write", organization=one.organization_id, fields=names, conflicts=conflicts, parked=parked
+                )

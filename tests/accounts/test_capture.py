@@ -99,10 +99,28 @@ def test_a_custom_field_is_edited_by_its_code_and_a_missing_one_is_not(
     assert edits(account) == base
 
 
-def test_missing_custom_fields_come_back_with_the_next_build(account: Mirrored) -> None:
-    run(account, f"UPDATE accounts SET custom_fields = {document(account, {CODE: None})}")
+def test_missing_custom_fields_come_back_at_once(account: Mirrored) -> None:
+    for given in (document(account, {CODE: None}), "NULL"):
+        run(account, f"UPDATE accounts SET custom_fields = {given}")
+        assert account.account()["custom_fields"] == {CODE: None, OTHER: {"value": 5, "currency": "EUR"}}
     account.build()
-    assert account.account()["custom_fields"] == {CODE: None, OTHER: {"value": 5, "currency": "EUR"}}
+    assert [(one["field"], one["new_value"]) for one in history(account)] == [(CODE, None)]
+
+
+def test_custom_fields_and_own_fields_can_only_be_objects(account: Mirrored) -> None:
+    for column in ("custom_fields", "fields"):
+        with pytest.raises(DatabaseError):
+            run(account, f"UPDATE accounts SET {column} = {document(account, [1])}")
+
+
+def test_programs_whose_triggers_are_recursive_make_no_edit_twice(account: Mirrored) -> None:
+    if not account.database.is_sqlite:  # knows no such switch
+        return
+    with account.database.writing() as connection:
+        connection.exec_driver_sql("PRAGMA recursive_triggers = ON")
+        connection.execute(text(f"UPDATE accounts SET custom_fields = {document(account, {CODE: 'x'})}, address = 'A'"))
+    assert len(history(account)) == 2
+    assert edits(account).keys() == {CODE, "address"}
 
 
 def test_a_bare_text_stands_for_the_value_of_an_address(account: Mirrored) -> None:

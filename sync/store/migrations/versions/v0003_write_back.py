@@ -54,7 +54,10 @@ def downgrade() -> None:
         op.execute("DROP FUNCTION accounts_edited")
         op.execute("DROP FUNCTION account_history_edits")
     else:
-        for trigger in ("accounts_computed", "accounts_numbers", "accounts_edited", "account_history_edits"):
+        for trigger in (
+            *("accounts_computed", "accounts_numbers", "accounts_documents"),
+            *("accounts_edited", "account_history_edits"),
+        ):
             op.execute(f"DROP TRIGGER {trigger}")
     for table in (
         *("filled_values", "filled_fields", "write_back", "journal", "conflicts"),
@@ -202,7 +205,8 @@ def _differ(columns: tuple[str, ...], distinct: str) -> str:
 
 
 # What follows is said twice, as the two databases have it. An engine's write counts `revision` up; anyone else's
-# doesn't, and is an edit. A key that is missing in `custom_fields` means unchanged; in `fields`, no value.
+# doesn't, and is an edit. A key that is missing in `custom_fields` means unchanged, and comes back at once; one that is
+# missing in `fields` has no value any more.
 
 _SQLITE_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z'"
 _SQLITE_MOMENT = (
@@ -244,6 +248,16 @@ def _sqlite_changes() -> str:
     return "\n    UNION ALL ".join(changes)
 
 
+_SQLITE_ALL_CUSTOM_FIELDS = """
+      CASE WHEN NEW.custom_fields IS OLD.custom_fields THEN NEW.custom_fields ELSE (
+        SELECT json_group_object(code, json(value)) FROM (
+          SELECT given.key AS code, NEW.custom_fields -> given.fullkey AS value
+          FROM json_each(NEW.custom_fields) AS given
+          UNION ALL
+          SELECT held.key, OLD.custom_fields -> held.fullkey FROM json_each(OLD.custom_fields) AS held
+          WHERE json_type(NEW.custom_fields, held.fullkey) IS NULL
+          ORDER BY 1)) END"""
+
 _SQLITE = (
     f"""
 CREATE TRIGGER accounts_computed BEFORE UPDATE OF {", ".join(_COMPUTED)} ON accounts
@@ -261,7 +275,15 @@ BEGIN
 END
 """,
     f"""
+CREATE TRIGGER accounts_documents BEFORE UPDATE OF {", ".join(_KEYED)} ON accounts
+WHEN {" OR ".join(f"coalesce(json_type(NEW.{one}), 'object') <> 'object'" for one in _KEYED)}
+BEGIN
+  SELECT RAISE(ABORT, '{" and ".join(_KEYED)} of accounts are JSON objects');
+END
+""",
+    f"""
 CREATE TRIGGER accounts_edited AFTER UPDATE OF {", ".join((*_SIMPLE, *_DOCUMENTS, *_KEYED))} ON accounts
+WHEN NEW.edits = OLD.edits  -- not the update below, should triggers be recursive
 BEGIN
   INSERT INTO account_history
     (company_id, organization_id, field, old_value, new_value, changed_at, changed_by, side)
@@ -272,7 +294,7 @@ BEGIN
     {_sqlite_changes()}
   ) WHERE old_value IS NOT new_value;
   UPDATE accounts SET edits = OLD.edits + 1, updated_at = {_SQLITE_MOMENT}, edited_at = NULL, edited_by = NULL,
-    address = nullif({_sqlite_document("NEW", "address")}, 'null')
+    address = nullif({_sqlite_document("NEW", "address")}, 'null'), custom_fields = {_SQLITE_ALL_CUSTOM_FIELDS}
   WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND NEW.revision = OLD.revision;
 END
 """,
@@ -337,6 +359,9 @@ BEGIN
   FROM (
     {_postgresql_changes()}
   ) AS changes WHERE coalesce(old_value, 'null') <> coalesce(new_value, 'null');
+  IF is_edit AND NEW.custom_fields IS DISTINCT FROM OLD.custom_fields THEN
+    NEW.custom_fields := coalesce(OLD.custom_fields, '{{}}') || coalesce(NEW.custom_fields, '{{}}');
+  END IF;
   IF is_edit AND FOUND THEN
     NEW.edits := OLD.edits + 1;
     NEW.updated_at := moment;
