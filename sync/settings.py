@@ -146,6 +146,7 @@ class WriteBack(_Section):
     max_accounts: int = Field(500, ge=1, description="edits of more accounts at once wait for `accounts approve`")
     at_once: int = Field(8, ge=1, le=64, description="accounts that are written side by side")
     dry_run: bool = Field(False, description="log what would be written, and write nothing")
+    computed_interval: int = Field(3600, ge=1, description="seconds between two writes of an account's computed values")
     fields: Mapping[str, PolicyName] = Field(
         default_factory=dict, description="policies of single fields, by name or code"
     )
@@ -154,6 +155,29 @@ class WriteBack(_Section):
     def sends(self) -> bool:
         """Whether anything may be written to Pipedrive at all."""
         return self.enabled and not self.dry_run
+
+
+class OwnField(_Section):
+    """A field that accounts have and organizations don't, and where its values go."""
+
+    type: Literal["text", "number", "date", "enum", "set"] = Field("text", description="what it holds")
+    options: Words = Field((), description="of an enum or a set: what it may hold")
+    default: str | int | float | None = Field(None, description="what accounts hold that were never given a value")
+    to: Literal["local", "push", "two-way"] = Field("local", description="stay here, or fill a custom field")
+    title: str | None = Field(None, description="the custom field's name at Pipedrive; default: the field's own name")
+
+    @model_validator(mode="after")
+    def _has_options(self) -> Self:
+        if (self.type in ("enum", "set")) != bool(self.options):
+            raise ValueError("options are needed by an enum and a set, and by nothing else")
+        if self.default is not None and self.type == "enum" and self.default not in self.options:
+            raise ValueError("default is none of the options")
+        return self
+
+
+ComputedName = Literal[
+    "won_value", "won_deals_count", "created_at", "last_won_time", "next_activity_due_date", "status"
+]
 
 
 class Retention(_Section):
@@ -189,6 +213,8 @@ class Settings(_Section):
     poll: Poll = Poll()
     sweep: Sweep = Sweep()
     write_back: WriteBack = WriteBack()
+    own_fields: Mapping[str, OwnField] = Field(default_factory=dict)
+    computed_fields: Mapping[ComputedName, str] = Field(default_factory=dict)
     privacy: Privacy = Privacy()
     retention: Retention = Retention()
     logs: Logs = Logs()

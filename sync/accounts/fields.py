@@ -5,19 +5,22 @@ settings.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
 
+from sync.accounts.overlay import OWN
+from sync.accounts.own_fields import sources_of
 from sync.accounts.planner import Policy, Rule
 from sync.accounts.readable import custom_fields
 from sync.accounts.values import STANDARD, FieldKind, FieldType, custom
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
-from sync.settings import Settings, SettingsError
+from sync.settings import OwnField, Settings, SettingsError
 from sync.store.custom_fields import load_definitions
+from sync.store.filled import load_filled_fields
 
 _OPTIONAL = frozenset(column.name for column in ORGANIZATIONS.columns if column.optional)
 
@@ -33,23 +36,25 @@ class Fields:
     rules: Mapping[str, Rule]
     names: Mapping[str, str]  # what people call them; custom fields have unique names
     hidden: frozenset[str] = frozenset()  # kept out by privacy
+    own: Mapping[str, OwnField] = field(default_factory=lambda: MappingProxyType({}))  # under `fields.` and their name
 
     def find(self, text: str) -> str:
         """The attribute or code that a text means: itself, or a name in any case. Raises `NoSuchField`."""
         wanted = text.strip()
-        if wanted in self.rules:
+        if wanted in self.rules or wanted in self.own:
             return wanted
         if wanted in self.hidden:
             raise NoSuchField(f"{wanted} is kept out of the database by the privacy settings, so it can't be edited.")
-        found = [code for code, name in self.names.items() if name.casefold() == wanted.casefold()]
+        named = {**self.names, **{own: own.removeprefix(OWN) for own in self.own}}
+        found = [code for code, name in named.items() if name.casefold() == wanted.casefold()]
         if len(found) == 1:
             return found[0]
-        known = ", ".join(sorted((name for name in self.names.values()), key=str.casefold))
+        known = ", ".join(sorted(named.values(), key=str.casefold))
         raise NoSuchField(f"{wanted!r} is no field of an account that can be edited.", f"There are: {known}.")
 
-    def name_of(self, field: str) -> str:
+    def name_of(self, code: str) -> str:
         """What people call a field; one that is gone keeps its code."""
-        return self.names.get(field, field)
+        return self.names.get(code, code.removeprefix(OWN))
 
 
 def load_fields(connection: Connection, company_id: int, settings: Settings) -> Fields:
@@ -60,10 +65,19 @@ def load_fields(connection: Connection, company_id: int, settings: Settings) -> 
     names |= {one.code: one.name for one in custom_fields(connection, company_id) if one.code in types}
     hidden = _hidden(settings, names)
     shown = {code: name for code, name in names.items() if code not in hidden}
-    policies = _policies(settings, names)
+    policies = _filled(connection, company_id, settings) | _policies(settings, names)
     default = Policy(settings.write_back.policy)
     rules = {code: Rule(types[code], policies.get(code, default)) for code in shown}
-    return Fields(MappingProxyType(rules), MappingProxyType(shown), frozenset(hidden))
+    own = {f"{OWN}{name}": one for name, one in settings.own_fields.items()}
+    return Fields(MappingProxyType(rules), MappingProxyType(shown), frozenset(hidden), MappingProxyType(own))
+
+
+def _filled(connection: Connection, company_id: int, settings: Settings) -> dict[str, Policy]:
+    """Custom fields that accounts alone fill: whatever they hold at Pipedrive, the account wins."""
+    sources = sources_of(settings)
+    known = load_filled_fields(connection, company_id) if sources else {}
+    one_way = [known[name].field_code for name, one in sources.items() if name in known and not one.two_way]
+    return {code: Policy.ACCOUNT for code in one_way if code}
 
 
 def _types(definitions: Mapping[str, Any]) -> Mapping[str, FieldType]:
@@ -92,7 +106,7 @@ def _hidden(settings: Settings, names: Mapping[str, str]) -> set[str]:
     return {code for one in kept_out for code in _called(one, names)}
 
 
-def _policies(settings: Settings, names: Mapping[str, str]) -> Mapping[str, Policy]:
+def _policies(settings: Settings, names: Mapping[str, str]) -> dict[str, Policy]:
     policies: dict[str, Policy] = {}
     unknown: list[str] = []
     for name, policy in settings.write_back.fields.items():

@@ -22,6 +22,7 @@ from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.settings import Settings
 from sync.store.edits import HistoryEntry, unpark
+from sync.store.filled import approve_filled_fields
 from sync.store.holds import save_approval, switch_account
 from sync.writeback.editing import CannotEdit, edit_account, typed_value, undo_change
 
@@ -93,7 +94,8 @@ def _how_sent(settings: Settings, changed: bool) -> str:
 def _warn_of_parts(fields: Fields, values: Mapping[str, Any]) -> None:
     """Pipedrive API: an address that is sent without its parts loses them."""
     for field, value in values.items():
-        if fields.rules[field].field_type.kind == "address" and isinstance(value, dict) and len(value) == 1:
+        rule = fields.rules.get(field)
+        if rule and rule.field_type.kind == "address" and isinstance(value, dict) and len(value) == 1:
             name = one_line(fields.name_of(field))
             typer.echo(f"{name} is text alone now: its parts (street, city, country …) go at Pipedrive too.", err=True)
 
@@ -186,8 +188,11 @@ def approve(company: Company = None) -> None:
     with migrated_database(start()) as database:
         company_id = company_with_accounts(database, company)
         with database.writing() as connection:
-            save_approval(connection, company_id, by=whoever_runs_this(), at=SystemClock().now())
-    typer.echo("Edits made until now are approved. The running service sends them, or the next `pipedrive-sync sync`.")
+            now = SystemClock().now()
+            save_approval(connection, company_id, by=whoever_runs_this(), at=now)
+            fields = approve_filled_fields(connection, company_id, now)
+    what = f" {count(fields, 'field')} at Pipedrive will be filled from accounts." if fields else ""
+    typer.echo(f"Edits made until now are approved.{what} {SENT_BY}")
 
 
 def switch(

@@ -12,6 +12,7 @@ class Purpose(Enum):
     CHECK = ("check", 0)
     SUBSCRIBE = ("subscribe", 0)
     WRITE_BACK = ("write-back", 0)
+    FILL = ("fill", 0)  # computed values: no more than the reserve for changes is spent on them
     FOLLOW_UP = ("follow-up", 1)
     POLL = ("poll", 2)
     REFERENCE = ("reference", 2)

@@ -25,6 +25,7 @@ from sync.pipedrive.entities import ENTITIES, Entity, Listing, Lookup
 from sync.service.plan import Plan
 from sync.store.inbox import prune_events
 from sync.writeback.cycle import ApprovalNeeded, PlanLog, write_back
+from sync.writeback.filling import fill_fields
 
 APPLY = "apply"
 BACKFILL = "backfill"
@@ -52,6 +53,7 @@ def jobs_for(mirror: Mirror) -> Sequence[Job]:
         Job(APPLY, _apply, lambda plan: 0.25, spends=False, needs_copy=False),
         Job(BACKFILL, _backfill, lambda plan: 60.0, needs_copy=False),
         Job(WRITE_BACK, partial(_write_back, PlanLog()), lambda plan: 0.5, spends=False),
+        Job("filling", _fill, lambda plan: 15.0),
         Job("follow_up", _follow_up, lambda plan: 30.0),
         Job("reference", _reference, lambda plan: plan.reference),
         *_polls(mirror),
@@ -93,6 +95,10 @@ def _write_back(plan_log: PlanLog, mirror: Mirror, _plan: Plan) -> None:
         return
     with suppress(ApprovalNeeded):  # no failure: `status` asks for it
         write_back(mirror)
+
+
+def _fill(mirror: Mirror, _plan: Plan) -> None:
+    fill_fields(mirror)
 
 
 def _follow_up(mirror: Mirror, plan: Plan) -> None:

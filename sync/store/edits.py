@@ -80,10 +80,15 @@ class Queue:
     unapproved: Sequence[int]
 
 
-def load_queue(connection: Connection, company_id: int, *, approved_until: datetime | None) -> Queue:
-    """Which accounts have something to send, whether or not it was approved."""
+def load_queue(
+    connection: Connection, company_id: int, *, approved_until: datetime | None, approved_hand: str
+) -> Queue:
+    """Which accounts have something to send, whether or not it was approved; what one hand edits always is."""
     first = func.min(_EDITS.edited_at)
-    new = func.count(case((_EDITS.edited_at > approved_until, 1))) if approved_until else func.count()
+    unapproved = _EDITS.edited_by != approved_hand
+    if approved_until is not None:
+        unapproved = unapproved & (_EDITS.edited_at > approved_until)
+    new = func.count(case((unapproved, 1)))
     found = connection.execute(
         select(_EDITS.organization_id, new.label("new"))
         .where(_EDITS.company_id == company_id, _sendable())
@@ -97,7 +102,12 @@ def load_queue(connection: Connection, company_id: int, *, approved_until: datet
 def _sendable() -> ColumnElement[bool]:
     """That an edit waits for nobody but Pipedrive."""
     its_account = (accounts.c.company_id == _EDITS.company_id) & (accounts.c.organization_id == _EDITS.organization_id)
-    return and_(~_is_parked(), ~_is_disputed(), exists(select(1).where(its_account, accounts.c.write_back)))
+    return and_(
+        _EDITS.field.not_like("fields.%"),
+        ~_is_parked(),
+        ~_is_disputed(),
+        exists(select(1).where(its_account, accounts.c.write_back)),
+    )
 
 
 def _is_parked() -> Exists:
@@ -121,7 +131,9 @@ def _is_disputed() -> Exists:
     )
 
 
-def load_edits(connection: Connection, company_id: int, organization_id: int | None = None) -> Sequence[Edit]:
+def load_edits(
+    connection: Connection, company_id: int, organization_id: int | None = None, *, only_own: bool = False
+) -> Sequence[Edit]:
     """The edits of one account, or of all, in the order of accounts and fields."""
     query = (
         select(
@@ -140,7 +152,15 @@ def load_edits(connection: Connection, company_id: int, organization_id: int | N
     )
     if organization_id is not None:
         query = query.where(_EDITS.organization_id == organization_id)
+    if only_own:
+        query = query.where(_EDITS.field.like("fields.%"))
     return [Edit(*row) for row in connection.execute(query)]
+
+
+def load_own_edits(connection: Connection, company_id: int) -> Sequence[Edit]:
+    """The edits of accounts' own fields that are not parked."""
+    own = [one for one in load_edits(connection, company_id, only_own=True) if not one.is_parked]
+    return sorted(own, key=lambda one: one.change_id)
 
 
 def any_edits(connection: Connection, company_id: int) -> bool:

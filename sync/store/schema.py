@@ -277,7 +277,7 @@ filled_fields = Table(
     metadata,
     _company_id(),
     Column("source", Text(), primary_key=True),  # `fields.` and the own field's name, or the computed column
-    Column("field_code", Text(), nullable=False),
+    Column("field_code", Text()),  # null until it is found or made there
     Column("approved_at", _MOMENT),  # nothing is written by ourselves before
 )
 

@@ -12,6 +12,7 @@ from itertools import islice
 import structlog
 
 from sync.accounts.fields import Fields, load_fields
+from sync.accounts.own_fields import ENGINE
 from sync.errors import SyncError
 from sync.mirror.brake import DeletionsHeld
 from sync.mirror.company import Mirror
@@ -23,6 +24,7 @@ from sync.pipedrive.errors import MalformedAnswer, PipedriveError, ServerError, 
 from sync.store.edits import any_edits, load_queue
 from sync.store.holds import load_hold
 from sync.store.journal import State, load_unsettled
+from sync.writeback.filling import fill_fields, take_up_own_edits
 from sync.writeback.preview import PlannedWrite, plan_writes
 from sync.writeback.push import Pushed, push_account
 from sync.writeback.races import find_races
@@ -67,7 +69,7 @@ def waiting_accounts(mirror: Mirror) -> Waiting:
         hold = load_hold(connection, mirror.company_id)
         if hold.paused_at is not None or not mirror.settings.write_back.sends:
             return Waiting([], 0, limit, paused=True)
-        queue = load_queue(connection, mirror.company_id, approved_until=hold.approved_at)
+        queue = load_queue(connection, mirror.company_id, approved_until=hold.approved_at, approved_hand=ENGINE)
         # Writes without an answer first: whether they took effect has to be known before anything else is.
         unanswered = [
             one.organization_id
@@ -90,8 +92,10 @@ def whole_cycle(
         done = run_cycle(mirror, whole_sweep=whole_sweep, accept_deletions=accept_deletions)
     except (PipedriveError, DeletionsHeld):
         with suppress(PipedriveError, ApprovalNeeded):
+            fill_fields(mirror)
             write_back(mirror)
         raise
+    fill_fields(mirror)
     return done, write_back(mirror)
 
 
@@ -102,6 +106,7 @@ def write_back(mirror: Mirror) -> Pushed:
     at once whatever concerns every call.
     """
     find_races(mirror)
+    take_up_own_edits(mirror)
     waiting = waiting_accounts(mirror)
     if not waiting.accounts:
         waiting.require_approval()

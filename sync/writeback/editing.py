@@ -13,8 +13,9 @@ from sqlalchemy import Connection, select, update
 from sync.accounts.deciding import organization_values
 from sync.accounts.fields import Fields
 from sync.accounts.overlay import OWN
+from sync.accounts.own_fields import fit_own, parse_own
 from sync.accounts.queries import find_users
-from sync.accounts.values import STANDARD, FieldKind, FieldType, Unfit, check, parse, same
+from sync.accounts.values import STANDARD, FieldKind, Unfit, check, equal, parse, same
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.store.conflicts import Conflict, load_conflict, settle_conflict
@@ -40,11 +41,12 @@ class Undone:
 
 def typed_value(connection: Connection, company_id: int, fields: Fields, field: str, text: str) -> Any:
     """The value a person typed for a field; users by name too. Raises `CannotEdit`."""
-    kind = fields.rules[field].field_type
-    if kind.kind in _PEOPLE and text.strip():
+    own = fields.own.get(field)
+    kind = None if own else fields.rules[field].field_type
+    if kind and kind.kind in _PEOPLE and text.strip():
         return _user(connection, company_id, fields.name_of(field), text)
     try:
-        return parse(kind, text)
+        return parse_own(own, text) if own else parse(fields.rules[field].field_type, text)
     except Unfit as error:
         raise CannotEdit(f"{fields.name_of(field)}: {error}.") from None
 
@@ -80,26 +82,27 @@ def edit_account(
     changed = {
         field: value
         for field, value in checked.items()
-        if not same(_type(fields, field), held.get(field), value) or _says_more(held.get(field), value)
+        if not _same(fields, field, held.get(field), value) or _says_more(held.get(field), value)
     }
     if changed:
         its_row = (accounts.c.company_id == company_id) & (accounts.c.organization_id == organization_id)
-        row = _columns(changed)
+        row = _columns(changed, {name: value for name, value in held.items() if name.startswith(OWN)})
         connection.execute(update(accounts).where(its_row).values(**row, edited_by=by, edited_at=at))
     return sorted(changed)
 
 
 def _fit(fields: Fields, field: str, value: Any) -> Any:
-    if field not in fields.rules:
+    own = fields.own.get(field)
+    if own is None and field not in fields.rules:
         raise CannotEdit(f"{field} is no field of an account that can be edited.")
     try:
-        return check(fields.rules[field].field_type, value)
+        return fit_own(own, value) if own else check(fields.rules[field].field_type, value)
     except Unfit as error:
         raise CannotEdit(f"{fields.name_of(field)}: {error}.") from None
 
 
-def _type(fields: Fields, field: str) -> FieldType:
-    return fields.rules[field].field_type
+def _same(fields: Fields, field: str, a: Any, b: Any) -> bool:
+    return equal(a, b) if field in fields.own else same(fields.rules[field].field_type, a, b)
 
 
 def _says_more(held: Any, value: Any) -> bool:
@@ -110,14 +113,21 @@ def _says_more(held: Any, value: Any) -> bool:
 def _held(connection: Connection, company_id: int, organization_id: int) -> Mapping[str, Any]:
     """What an account holds now, by attribute and code."""
     its_row = (accounts.c.company_id == company_id) & (accounts.c.organization_id == organization_id)
-    return organization_values(dict(connection.execute(select(accounts).where(its_row)).mappings().one()))
+    account = dict(connection.execute(select(accounts).where(its_row)).mappings().one())
+    own = {f"{OWN}{name}": value for name, value in (account["fields"] or {}).items()}
+    return {**organization_values(account), **own}
 
 
-def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values by column: custom fields that are not named stay as they are."""
+def _columns(values: Mapping[str, Any], held_own: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by column. Custom fields that are not named stay as they are; own fields do not, so all are given."""
     row = {field: value for field, value in values.items() if field in STANDARD}
-    custom = {field: value for field, value in values.items() if field not in STANDARD}
-    return {**row, "custom_fields": custom} if custom else row
+    own = {field: value for field, value in values.items() if field.startswith(OWN)}
+    custom = {field: value for field, value in values.items() if field not in row and field not in own}
+    if custom:
+        row["custom_fields"] = custom
+    if own:
+        row["fields"] = {name.removeprefix(OWN): value for name, value in {**held_own, **own}.items()}
+    return row
 
 
 def undo_change(
@@ -147,12 +157,12 @@ def _take_back(
     connection: Connection, company_id: int, fields: Fields, change: HistoryEntry, by: str, at: datetime
 ) -> bool:
     """Whether the field still held what the change made of it, and was changed back."""
-    if change.field.startswith(OWN) or change.field not in fields.rules:
+    if change.field not in fields.own and change.field not in fields.rules:
         raise CannotEdit(f"{change.field} is no field that can be edited (any more).")
     if not lock_account(connection, company_id, change.organization_id):
         raise CannotEdit(f"There is no account {change.organization_id} any more.")
     held = _held(connection, company_id, change.organization_id).get(change.field)
-    if not same(_type(fields, change.field), held, change.new_value):
+    if not _same(fields, change.field, held, change.new_value):
         return False
     values = {change.field: change.old_value}
     edit_account(connection, company_id, fields, change.organization_id, values, by=by, at=at)

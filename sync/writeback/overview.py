@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from sync.accounts.overlay import OWN
+from sync.accounts.own_fields import ENGINE
 from sync.settings import Settings
 from sync.store.conflicts import load_conflicts
 from sync.store.edits import load_edits, load_parked, load_queue
@@ -58,7 +59,7 @@ def load_write_state(connection: Connection, company_id: int, settings: Settings
         for one in load_edits(connection, company_id)
         if not (one.is_parked or one.is_disputed or one.field.startswith(OWN))
     ]
-    queue = load_queue(connection, company_id, approved_until=hold.approved_at)
+    queue = load_queue(connection, company_id, approved_until=hold.approved_at, approved_hand=ENGINE)
     many = len(queue.unapproved) > settings.write_back.max_accounts
     counts = count_writes(connection, company_id)
     return WriteState(

@@ -149,7 +149,8 @@ def _create_tables() -> None:
         "filled_fields",
         "company_id source",
         _needed(Integer(), "company_id"),
-        _needed(sa.Text(), "source field_code"),
+        _needed(sa.Text(), "source"),
+        _optional(sa.Text(), "field_code"),
         _optional(_MOMENT, "approved_at"),
     )
     _create(
