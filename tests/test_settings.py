@@ -10,13 +10,22 @@ import tomllib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 import sync
-from sync.settings import TOP_LEVEL, Settings, SettingsError, default_database_url, load_settings, require_credentials
+from sync.settings import (
+    TOP_LEVEL,
+    ComputedName,
+    OwnField,
+    Settings,
+    SettingsError,
+    default_database_url,
+    load_settings,
+    require_credentials,
+)
 
 EXAMPLE = Path(__file__).parents[1] / "config" / "sync.example.toml"
 SECRETS = {
@@ -219,9 +228,11 @@ def test_the_example_file_is_in_step_with_the_settings() -> None:
             found.add(heading[1])
         elif setting := re.match(r"(?:# )?([A-Za-z_]+) += ", line):
             found.add(section + setting[1] if section else setting[1].lower())
-    expected = set(_names(Settings))
+    of_a_field = {f"own_fields.{name}" for name in OwnField.model_fields}
+    expected = {*_names(Settings), *of_a_field, *(f"computed_fields.{name}" for name in get_args(ComputedName))}
     assert expected <= found
-    assert {name for name in found - expected if not name.startswith("currency.rates.")} == set()
+    free = ("currency.rates.", "write_back.fields.")
+    assert {name for name in found - expected if not name.startswith(free)} == set()
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -17,7 +17,7 @@ from sync.mirror.privacy import Privacy
 from sync.pipedrive.errors import BudgetSpent, PipedriveError
 from sync.sandbox import Proportions, Sandbox, generate
 from sync.store.database import Database
-from sync.store.errands import move_errands
+from sync.store.errands import claim_errand, move_errands
 from sync.store.holds import save_pause, switch_account
 from sync.store.journal import State, Write
 from sync.store.schema import TABLES, journal
@@ -408,6 +408,16 @@ def test_an_errand_can_be_dropped_until_it_is_sent(counter: Counter, desk: Desk)
             drop(errand)
         with pytest.raises(NoSuchErrand), desk.mirror.database.writing() as connection:
             retry_errand(connection, company, errand)
+
+
+def test_of_two_who_would_send_an_errand_one_does(counter: Counter, desk: Desk) -> None:
+    counter.plan()
+    (errand,) = counter.open()
+    claims = []
+    for _ in range(2):
+        with desk.mirror.database.writing() as connection:
+            claims.append(claim_errand(connection, errand, desk.clock.now(), None))
+    assert claims == [True, False]
 
 
 def test_open_errands_are_listed_for_one_account_or_all(counter: Counter, desk: Desk) -> None:
