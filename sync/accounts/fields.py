@@ -49,6 +49,9 @@ class Fields:
         found = [code for code, name in named.items() if name.casefold() == wanted.casefold()]
         if len(found) == 1:
             return found[0]
+        alike = [name for name in named.values() if name.casefold().startswith(f"{wanted.casefold()} [")]
+        if alike:  # custom fields of one name
+            raise NoSuchField(f"Several fields are called {wanted!r}.", f"Say which: {', '.join(sorted(alike))}.")
         known = ", ".join(sorted(named.values(), key=str.casefold))
         raise NoSuchField(f"{wanted!r} is no field of an account that can be edited.", f"There are: {known}.")
 
