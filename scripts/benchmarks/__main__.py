@@ -1,4 +1,4 @@
-"""`scripts/bench [rate] [floor] [memory] [idle] [receiver] [latency] [day]`: measures parts and prints one table.
+"""`scripts/bench [rate] [floor] [memory] [idle] [receiver] [latency] [day] [push]`: measures parts and prints one table.
 
 Exits 1 if a target is missed.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from scripts.benchmarks import day, floor, idle, latency, memory, rate, receiver
+from scripts.benchmarks import day, floor, idle, latency, memory, push, rate, receiver
 from scripts.benchmarks.report import Finding, as_json, table
 
 _BY_DEFAULT = ("rate", "floor", "idle", "receiver", "latency")
@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         "receiver": receiver.measure,
         "latency": latency.measure,
         "day": lambda: day.measure(changes=options.changes),
+        "push": lambda: push.measure(options.accounts),
     }
     if unknown := set(options.parts) - set(parts):
         parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(parts)}")
@@ -43,14 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures speed and memory against their targets.",
-        epilog="memory and day take minutes, and are measured only when they are named.",
+        epilog="memory, day and push take minutes, and are measured only when they are named.",
     )
-    parts = "rate, floor, idle, receiver, latency, memory or day; all but the last two if none"
+    parts = "rate, floor, idle, receiver, latency, memory, day or push; all but the last three if none"
     parser.add_argument("parts", nargs="*", metavar="part", help=parts)
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
     parser.add_argument("--profile", action="store_true", help="floor: say where the time goes")
     parser.add_argument("--records", type=int, default=memory.LARGE, help="memory: of the larger backfill")
     parser.add_argument("--changes", type=int, default=day.CHANGES, help="day: how many there are")
+    parser.add_argument("--accounts", type=int, default=push.ACCOUNTS, help="push: how many are edited")
     return parser
 
 

@@ -29,7 +29,7 @@ _AT_LEAST = 3  # lists
 
 
 @dataclass(slots=True)
-class _Attempts:
+class Attempts:
     """Every attempt of the client: when it was sent, on which clock, and its status."""
 
     sent: list[float] = field(default_factory=list)
@@ -47,8 +47,9 @@ class _Attempts:
 
 
 @contextmanager
-def _watched() -> Iterator[_Attempts]:
-    attempts = _Attempts()
+def watched() -> Iterator[Attempts]:
+    """Note every attempt of a client while the block lasts."""
+    attempts = Attempts()
     before = structlog.get_config()
     structlog.configure(processors=[attempts], wrapper_class=structlog.make_filtering_bound_logger(0))
     try:
@@ -87,7 +88,7 @@ def measure() -> list[Finding]:
         server("sync.sandbox", *arguments, "--daily-tokens", "0") as address,
         empty_sqlite() as database,
         mirror_of(address, database) as mirror,
-        _watched() as attempts,
+        watched() as attempts,
     ):
         mirror, _ = read_reference(mirror, Refusals(), only_due=False)
         tasks = survey(mirror, unfinished(mirror, ENTITIES))

@@ -36,7 +36,6 @@ from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.sandbox import Company, Proportions, Sandbox, Unreliability, generate
 from sync.settings import load_settings
-from sync.store.database import Database
 from sync.writeback.cycle import write_back
 from sync.writeback.push import Pushed
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, select
 
-from scripts.simulation.edits import ATTRIBUTES, Diary, Here, There, meant, names_in, value_of
+from scripts.simulation.edits import Diary, Here, There, meant, names_in, value_of
 from sync.sandbox import Sandbox
 from sync.sandbox.api import ApiWrite
 from sync.store.conflicts import Conflict, load_conflicts
@@ -193,9 +193,7 @@ def _known_bases(earlier: Sequence[Here | There], place: Place) -> set[Any]:
     return known
 
 
-def _is_invisible(
-    books: Books, earlier: Sequence[Here | There], write: There, author: There, name: str
-) -> bool:
+def _is_invisible(books: Books, earlier: Sequence[Here | There], write: There, author: There, name: str) -> bool:
     """Whether it was written after the program had read, and nothing told of it.
 
     That is so where the event of the write was never delivered, and where events don't tell the field: of labels only
@@ -208,7 +206,7 @@ def _is_invisible(
     stamp = change.exactly.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if (change.id, stamp) not in books.heard:
         return True
-    read = next((one for one in earlier if isinstance(one, There) and one.change.id == change.id and one.calls > last))
+    read = next(one for one in earlier if isinstance(one, There) and one.change.id == change.id and one.calls > last)
     if name == "label_ids":
         overwritten, written, known = (
             (value or [None])[0]
@@ -234,9 +232,7 @@ def _last_look(books: Books, earlier: Sequence[Here | There], write: There) -> i
 def _nothing_was_sent_twice(books: Books) -> Iterator[str]:
     """(d) Each edit took effect once, and once more only where a conflict was decided for it."""
     made = Counter((one.organization, one.field, meant(one.new)) for one in books.diary.here())
-    decided = Counter(
-        (*place, meant(one.account_value)) for place, some in books.conflicts.items() for one in some
-    )
+    decided = Counter((*place, meant(one.account_value)) for place, some in books.conflicts.items() for one in some)
     effective = Counter(
         (one.organization, name, meant(value))
         for one in books.sent
@@ -253,7 +249,8 @@ def _nothing_else_was_sent(books: Books) -> Iterator[str]:
     for sent in books.sent:
         for name, value in sent.body.items():
             if not any(
-                one.writes <= sent.number and (one.organization, one.field) == (sent.organization, name)
+                one.writes <= sent.number
+                and (one.organization, one.field) == (sent.organization, name)
                 and meant(one.new) == meant(value)
                 for one in books.diary.here()
             ):

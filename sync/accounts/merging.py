@@ -13,6 +13,7 @@ from sync.accounts.overlay import OWN, SHARED_ATTRIBUTES, SHARED_FIELDS
 from sync.accounts.selecting import take_turn
 from sync.store.conflicts import Conflict, move_open_conflicts, record_conflict
 from sync.store.edits import Edit, drop_edits, load_edits, lock_account, move_base
+from sync.store.errands import move_errands
 from sync.store.schema import TABLES, accounts
 
 
@@ -22,10 +23,13 @@ def absorb_account(connection: Connection, company_id: int, *, loser: int, survi
     A survivor without an account gets a `former` one to hold them: build it afterwards, as ever after a change.
     Repeating it changes nothing.
     """
+    if loser == survivor:
+        return
     take_turn(connection, company_id)
+    move_errands(connection, company_id, loser=loser, survivor=survivor)
     lock_account(connection, company_id, loser)
     own, edits = _own_fields(connection, company_id, loser), load_edits(connection, company_id, loser)
-    if loser == survivor or not (own or edits):
+    if not (own or edits):
         return
     if not lock_account(connection, company_id, survivor):
         _make_room(connection, company_id, loser, survivor, now)

@@ -78,7 +78,7 @@ def list_command(
     """List accounts with what they are worth and what is next."""
     with migrated_database(start()) as database, reader_may_leave():
         company_id = company_with_accounts(database, company)
-        wanted = Wanted(status, _owner(database, company_id, owner), search)
+        wanted = Wanted(status, one_user(database, company_id, owner), search)
         most = limit if limit or json else _MOST_ROWS
         print_list(database, company_id, wanted=wanted, sort=sort, limit=most, json=json)
 
@@ -183,7 +183,8 @@ def company_with_accounts(database: Database, wanted: int | None) -> int:
     return company_id
 
 
-def _owner(database: Database, company_id: int, text: str | None) -> int | None:
+def one_user(database: Database, company_id: int, text: str | None) -> int | None:
+    """The user that a text means, by id, name or a part of it; None for none. Raises `NotFound`, `Ambiguous`."""
     if text is None:
         return None
     with database.reading() as connection:

@@ -10,10 +10,8 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Connection
 
-from sync.accounts.fields import Fields, NoSuchField, load_fields
-from sync.accounts.queries import account_columns
+from sync.accounts.fields import Fields, load_fields
 from sync.cli.accounts import company_with_accounts, one_account
 from sync.cli.company import Company
 from sync.cli.formats import count, custom, one_line
@@ -24,7 +22,7 @@ from sync.settings import Settings
 from sync.store.edits import HistoryEntry, unpark
 from sync.store.filled import approve_filled_fields
 from sync.store.holds import save_approval, switch_account
-from sync.writeback.editing import CannotEdit, edit_account, typed_value, undo_change
+from sync.writeback.editing import CannotEdit, edit_account, typed_values, undo_change
 
 SENT_BY = "The running service sends it, or the next `pipedrive-sync sync`."
 
@@ -70,7 +68,7 @@ def set_command(
         organization_id = one_account(database, company_id, account)
         with database.writing() as connection:
             fields = load_fields(connection, company_id, settings)
-            values = _values(connection, company_id, fields, assignments)
+            values = typed_values(connection, company_id, fields, assignments)
             now = SystemClock().now()
             changed = edit_account(
                 connection, company_id, fields, organization_id, values, by=whoever_runs_this(), at=now
@@ -98,28 +96,6 @@ def _warn_of_parts(fields: Fields, values: Mapping[str, Any]) -> None:
         if rule and rule.field_type.kind == "address" and isinstance(value, dict) and len(value) == 1:
             name = one_line(fields.name_of(field))
             typer.echo(f"{name} is text alone now: its parts (street, city, country …) go at Pipedrive too.", err=True)
-
-
-def _values(connection: Connection, company_id: int, fields: Fields, assignments: Sequence[str]) -> Mapping[str, Any]:
-    values: dict[str, Any] = {}
-    for assignment in assignments:
-        name, equals, text = assignment.partition("=")
-        if not equals:
-            raise CannotEdit(f"{assignment!r} is not of the form FIELD=VALUE.", "For example: name='Acme & Co'.")
-        values[_field(fields, name)] = typed_value(connection, company_id, fields, _field(fields, name), text)
-    return values
-
-
-def _field(fields: Fields, name: str) -> str:
-    try:
-        return fields.find(name)
-    except NoSuchField:
-        if name.strip() in account_columns():
-            raise CannotEdit(
-                f"{name.strip()} is computed from Pipedrive and can't be edited.",
-                "Change the organization's deals or activities there.",
-            ) from None
-        raise
 
 
 def undo(

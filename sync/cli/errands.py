@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.accounts import _owner, company_with_accounts, one_account
+from sync.cli.accounts import company_with_accounts, one_account, one_user
 from sync.cli.company import Company
 from sync.cli.editing import SENT_BY, Account, whoever_runs_this
-from sync.cli.formats import due, short
-from sync.cli.output import Json, print_json
+from sync.cli.formats import due, minute, one_line, short
+from sync.cli.output import Json, print_json, print_table
 from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.errors import SyncError
@@ -32,8 +32,10 @@ from sync.writeback.errands import (
     ask_to_complete,
     ask_to_delete,
     ask_to_reschedule,
+    drop_errand,
     html_of,
     load_errands,
+    retry_errand,
 )
 
 ActivityId = Annotated[int, typer.Argument(metavar="ACTIVITY", help="Its id, as `accounts show --json` lists it.")]
@@ -57,6 +59,7 @@ def register(app: typer.Typer) -> None:
     app.command("done")(done)
     app.command("unplan")(unplan)
     app.command("note")(note)
+    app.command("errands")(errands)
 
 
 def plan(
@@ -83,7 +86,7 @@ def plan(
                 due_date=due_date,
                 due_time=due_time,
                 duration=duration,
-                owner_id=_owner(desk.database, desk.company_id, owner),
+                owner_id=one_user(desk.database, desk.company_id, owner),
                 deal_id=deal,
                 note=None if note is None else html_of(note),
             )
@@ -169,6 +172,46 @@ class _Desk:
         if not self.settings.write_back.enabled:
             return "It waits: writing to Pipedrive is switched off (WRITE_BACK)."
         return "It waits: writing is paused until `pipedrive-sync resume`." if paused else SENT_BY
+
+
+def errands(
+    account: Annotated[str | None, typer.Argument(metavar="[ORGANIZATION]", help="Default: all accounts.")] = None,
+    retry: Annotated[int | None, typer.Option(metavar="NUMBER", help="Try a refused one again.")] = None,
+    drop: Annotated[int | None, typer.Option(metavar="NUMBER", help="Forget one that waits or was refused.")] = None,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """List the activities and notes that wait to be sent, or were refused; try one again, or forget it."""
+    with _desk(company, json) as desk:
+        one = None if account is None else one_account(desk.database, desk.company_id, account)
+        with desk.database.writing() as connection:
+            if retry is not None:
+                retry_errand(connection, desk.company_id, retry)
+            if drop is not None:
+                drop_errand(connection, desk.company_id, drop)
+            found = load_errands(connection, desk.company_id, one)
+            held = {
+                errand.id: load_record(connection, desk.company_id, ACTIVITIES, errand.record_id or 0) or {}
+                for errand in found
+            }
+    if json:
+        print_json([asdict(errand) for errand in found])
+        return
+    rows = [
+        (
+            str(errand.id),
+            _described(errand, held[errand.id]),
+            errand.state.value,
+            minute(errand.requested_at),
+            one_line(errand.requested_by),
+            one_line(errand.error or ""),
+        )
+        for errand in found
+    ]
+    if rows:
+        print_table("", ("no.", "what", "state", "asked for", "by", "why"), rows, right=("no.",))
+    else:
+        typer.echo("Nothing waits, and nothing was refused.")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from sync.cli import (
     database,
     demo,
     editing,
+    errands,
     holds,
     mirror,
     receive,
@@ -35,6 +36,7 @@ app = typer.Typer(
 for room in (demo, mirror, receive, run, status, holds, check, config):
     room.register(app)
 editing.register(accounts.app)
+errands.register(accounts.app)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(webhooks.app, name="webhooks")

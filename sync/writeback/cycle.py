@@ -6,7 +6,7 @@ What concerns a single account never stops the others. A pause, a missing approv
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import structlog
@@ -28,8 +28,10 @@ from sync.writeback.filling import fill_fields, take_up_own_edits
 from sync.writeback.preview import PlannedWrite, plan_writes
 from sync.writeback.push import Pushed, push_account
 from sync.writeback.races import find_races
+from sync.writeback.sending import send_errands
 
 _PATIENCE = 3  # accounts in a row that fail before it is Pipedrive that fails
+_OF_ONE_RECORD = (ServerError, MalformedAnswer, Unreachable)
 
 _log = structlog.get_logger(__name__)
 
@@ -100,36 +102,47 @@ def whole_cycle(
 
 
 def write_back(mirror: Mirror) -> Pushed:
-    """Bring every edit that may go to Pipedrive; what became of them.
+    """Bring everything that may go to Pipedrive: errands, and edits of accounts; what became of them.
 
-    Raises at the end the first failure that concerned single accounts, then `ApprovalNeeded` if edits wait for it; and
+    Raises at the end the first failure that concerned single records, then `ApprovalNeeded` if edits wait for it; and
     at once whatever concerns every call.
     """
     find_races(mirror)
     take_up_own_edits(mirror)
-    waiting = waiting_accounts(mirror)
-    if not waiting.accounts:
-        waiting.require_approval()
-        return Pushed()
-    with mirror.database.reading() as connection:
-        fields = load_fields(connection, mirror.company_id, mirror.settings)
-    total, failure = _push_all(mirror, fields, waiting.accounts)
-    if total.writes or total.parked or total.conflicts:
-        _log.info("accounts_written", writes=total.writes, parked=total.parked, conflicts=total.conflicts)
-    if failure is not None:
-        raise failure
-    waiting.require_approval()
+    total, failures = Pushed(), []
+    for part in (_run_errands, _push_edits):
+        try:
+            total += part(mirror)
+        except _OF_ONE_RECORD as error:
+            failures.append(error)
+    if total != Pushed():
+        _log.info("written_back", **{name: count for name, count in asdict(total).items() if count})
+    if failures:
+        raise failures[0]
+    waiting_accounts(mirror).require_approval()
     return total
 
 
-def _push_all(mirror: Mirror, fields: Fields, accounts: Sequence[int]) -> tuple[Pushed, PipedriveError | None]:
-    work = _Work(mirror, fields, iter(accounts))
-    count = min(mirror.settings.write_back.at_once, len(accounts))
+def _run_errands(mirror: Mirror) -> Pushed:
+    sent = send_errands(mirror)
+    return Pushed(errands=sent.done, refused_errands=sent.failed)
+
+
+def _push_edits(mirror: Mirror) -> Pushed:
+    waiting = waiting_accounts(mirror)
+    if not waiting.accounts:
+        return Pushed()
+    with mirror.database.reading() as connection:
+        fields = load_fields(connection, mirror.company_id, mirror.settings)
+    work = _Work(mirror, fields, waiting.accounts)
+    count = min(mirror.settings.write_back.at_once, len(waiting.accounts))
     if count == 1:
         work.run()
     else:
         side_by_side([(f"write-back {number}", work.run) for number in range(count)], work.stop)
-    return work.total, work.failure
+    if work.failure is not None:
+        raise work.failure
+    return work.total
 
 
 class _Work:
@@ -151,7 +164,7 @@ class _Work:
             self._mirror.clock.sleep(0)
             try:
                 pushed = push_account(self._mirror, self._fields, account)
-            except (ServerError, MalformedAnswer, Unreachable) as error:
+            except _OF_ONE_RECORD as error:
                 self._note_failure(error)
             else:
                 with self._lock:

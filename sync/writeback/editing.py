@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from sync.accounts.deciding import organization_values
-from sync.accounts.fields import Fields
+from sync.accounts.fields import Fields, NoSuchField
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import fit_own, parse_own
-from sync.accounts.queries import find_users
+from sync.accounts.queries import account_columns, find_users
 from sync.accounts.values import STANDARD, FieldKind, Unfit, check, equal, parse, same
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
@@ -37,6 +37,32 @@ class Undone:
     undone: Sequence[HistoryEntry]
     changed_since: Sequence[HistoryEntry]  # and so left alone
     refused: Sequence[tuple[HistoryEntry, str]]
+
+
+def typed_values(
+    connection: Connection, company_id: int, fields: Fields, assignments: Sequence[str]
+) -> Mapping[str, Any]:
+    """What a person typed as `FIELD=VALUE`, by attribute or code. Raises `CannotEdit`, `NoSuchField`."""
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise CannotEdit(f"{assignment!r} is not of the form FIELD=VALUE.", "For example: name='Acme & Co'.")
+        field = _field(fields, name)
+        values[field] = typed_value(connection, company_id, fields, field, text)
+    return values
+
+
+def _field(fields: Fields, name: str) -> str:
+    try:
+        return fields.find(name)
+    except NoSuchField:
+        if name.strip() in account_columns():
+            raise CannotEdit(
+                f"{name.strip()} is computed from Pipedrive and can't be edited.",
+                "Change the organization's deals or activities there.",
+            ) from None
+        raise
 
 
 def typed_value(connection: Connection, company_id: int, fields: Fields, field: str, text: str) -> Any:

@@ -13,6 +13,7 @@ from sync.store.conflicts import load_conflicts
 from sync.store.edits import load_edits, load_parked, load_queue
 from sync.store.holds import load_hold
 from sync.store.journal import State, count_writes
+from sync.writeback.errands import load_errands
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class WriteState:
     parked: int
     open_conflicts: int
     writes: Mapping[str, int]  # by what became of them
+    refused_errands: int
 
     @property
     def attention(self) -> Iterator[str]:
@@ -46,6 +48,11 @@ class WriteState:
             yield (
                 f"{self.parked:,} edited fields can't be written: `pipedrive-sync conflicts list` says why; edit them "
                 "again, or run `pipedrive-sync accounts retry`."
+            )
+        if self.refused_errands:
+            yield (
+                f"Pipedrive refused {self.refused_errands:,} activities or notes: `pipedrive-sync accounts errands` "
+                "says why, and tries one again or forgets it."
             )
         if self.open_conflicts:
             yield f"{self.open_conflicts:,} conflicts wait for a decision: `pipedrive-sync conflicts list`."
@@ -72,4 +79,5 @@ def load_write_state(connection: Connection, company_id: int, settings: Settings
         parked=len(load_parked(connection, company_id)),
         open_conflicts=len(load_conflicts(connection, company_id, only_open=True)),
         writes={state.value: counts.get(state.value, 0) for state in State},
+        refused_errands=sum(one.state is State.FAILED for one in load_errands(connection, company_id)),
     )

@@ -47,6 +47,8 @@ class Pushed:
     settled: int = 0  # without a call: both sides meant the same, or Pipedrive's value won
     conflicts: int = 0
     parked: int = 0
+    errands: int = 0  # activities and notes, done as they were asked for
+    refused_errands: int = 0
 
     def __add__(self, other: "Pushed") -> "Pushed":
         return Pushed(
@@ -55,6 +57,8 @@ class Pushed:
             self.settled + other.settled,
             self.conflicts + other.conflicts,
             self.parked + other.parked,
+            self.errands + other.errands,
+            self.refused_errands + other.refused_errands,
         )
 
 

@@ -38,7 +38,7 @@ from sync.store.holds import load_hold
 from sync.store.journal import Action, State, Write, created_records, note_outcome
 from sync.store.mirror import load_record
 from sync.store.tokens import save_budget
-from sync.writeback.recognition import Fate, fate_of_change, is_outcome, effective_since, moment_of
+from sync.writeback.recognition import Fate, effective_since, fate_of_change, is_outcome, moment_of
 
 _PATIENCE = 3  # errands in a row that fail before it is Pipedrive that fails
 

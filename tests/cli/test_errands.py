@@ -2,11 +2,9 @@
 
 import io
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from sync.cli import accounts, errands
 from sync.sandbox import Company
 from sync.store.holds import save_pause
 from sync.store.lock import sole_instance
@@ -14,16 +12,6 @@ from sync.writeback.sending import Sent, send_errands
 from tests.cli.conftest import Program, won
 
 SENT_BY = "The running service sends it, or the next `pipedrive-sync sync`."
-
-
-@pytest.fixture(autouse=True)
-def _mounted() -> Iterator[None]:
-    """The commands, until they are part of the program by themselves."""
-    before = list(accounts.app.registered_commands)
-    if not any(one.name == "plan" for one in before):
-        errands.register(accounts.app)
-    yield
-    accounts.app.registered_commands[:] = before
 
 
 @pytest.fixture
