@@ -72,9 +72,9 @@ class Served:
 
 
 @contextmanager
-def served(program: Program, command: str = "run", **environment: str) -> Iterator[Served]:
+def served(program: Program, command: str = "run", *options: str, **environment: str) -> Iterator[Served]:
     """A command, from when it takes requests; at the end of the block it is told to stop, if it still runs."""
-    begun = begin(program, command, **environment)
+    begun = begin(program, command, *options, **environment)
     try:
         begun.says("receiver_started" if command == "receive" else "service_started")
         yield begun
@@ -84,7 +84,7 @@ def served(program: Program, command: str = "run", **environment: str) -> Iterat
         begun.kill()
 
 
-def begin(program: Program, command: str = "run", **environment: str) -> Served:
+def begin(program: Program, command: str = "run", *options: str, **environment: str) -> Served:
     """A command that is only just starting."""
     port = environment.get("SYNC_PORT", program.environment["SYNC_PORT"])
-    return Served(program.start(command, **environment), port)
+    return Served(program.start(command, *options, **environment), port)
