@@ -67,6 +67,7 @@ def demo(
             _step(5, "Meanwhile, at Pipedrive:")
             _let_life_go_on(sandbox, database)
             print_list(database, sandbox.company.id, limit=8)
+            _edit_an_account(sandbox.company, database)
             _tell_where(folder, address)
             if not leave:
                 typer.echo("\nThe service goes on until Ctrl-C.")
@@ -129,6 +130,26 @@ def _arrived(database: Database, company_id: int, changes: int) -> bool:
     with database.reading() as connection:
         events = count_events(connection, company_id)
     return events.pending == 0 and sum(events.by_state.values()) >= changes
+
+
+def _edit_an_account(company: Company, database: Database) -> None:
+    """Edit an account by plain SQL, and wait until the organization at Pipedrive has followed."""
+    won = {deal["org_id"] for deal in company.all("deals") if deal["status"] == "won"}
+    chosen = next(one for one in company.all("organizations") if one["id"] in won)
+    statement = f"UPDATE accounts SET name = name || ' (key account)' WHERE organization_id = {chosen['id']}"
+    _step(7, "And the other way round, by plain SQL from any program:")
+    typer.echo(f"   {statement}")
+    clock = SystemClock()
+    began = clock.monotonic()
+    with database.writing() as connection:
+        connection.exec_driver_sql(statement)
+    while company.get("organizations", chosen["id"])["name"] == chosen["name"]:
+        if clock.monotonic() > began + _PATIENCE:
+            break
+        clock.sleep(0.02)
+    seconds = clock.monotonic() - began
+    name = company.get("organizations", chosen["id"])["name"]
+    typer.echo(f"   {seconds:.1f} s later, at Pipedrive: organization {chosen['id']} is called {name}")
 
 
 def _tell_where(folder: Path, address: str) -> None:

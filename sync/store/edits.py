@@ -163,6 +163,13 @@ def load_own_edits(connection: Connection, company_id: int) -> Sequence[Edit]:
     return sorted(own, key=lambda one: one.change_id)
 
 
+def count_edits(connection: Connection, company_id: int) -> dict[str, int]:
+    """How many edited fields wait, are parked, and wait for a person to decide."""
+    state = case((_is_parked(), "parked"), (_is_disputed(), "disputed"), else_="waiting")
+    query = select(state.label("state"), func.count()).where(_EDITS.company_id == company_id).group_by(state)
+    return {"waiting": 0, "parked": 0, "disputed": 0} | {row[0]: row[1] for row in connection.execute(query)}
+
+
 def any_edits(connection: Connection, company_id: int) -> bool:
     """Whether any field waits."""
     return connection.scalar(select(1).where(_EDITS.company_id == company_id).limit(1)) is not None

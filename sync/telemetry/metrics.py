@@ -30,6 +30,12 @@ EVENT_LAG = Histogram(
     registry=REGISTRY,
     buckets=_SECONDS,
 )
+WRITTEN = Counter(
+    "pipedrive_sync_written",
+    "What became of edited fields, and of activities and notes that were asked for.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 JOB_SECONDS = Histogram(
     "pipedrive_sync_job_seconds", "How long a job of the service took.", ["job"], registry=REGISTRY, buckets=_SECONDS
 )

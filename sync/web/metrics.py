@@ -19,6 +19,7 @@ from sync.clock import Clock
 from sync.pipedrive.entities import BY_EVENT, ENTITIES
 from sync.store.companies import load_companies
 from sync.store.database import Database
+from sync.store.edits import count_edits
 from sync.store.follow_ups import load_queues
 from sync.store.inbox import State, count_events, oldest_pending
 from sync.store.overview import count_rows
@@ -63,6 +64,7 @@ class DatabaseCollector(Collector):
         with self._database.reading() as connection:
             companies = [company["company_id"] for company in load_companies(connection)]
             oldest = {company: oldest_pending(connection, company) for company in companies}
+            edits = {company: count_edits(connection, company) for company in companies}
             queues = {company: load_queues(connection, company) for company in companies}
         counted = self._counts(companies)
         now = self._clock.now()
@@ -75,6 +77,7 @@ class DatabaseCollector(Collector):
                 "How long the oldest event has waited that is still to be applied.",
                 {one: {"": max((now - since).total_seconds(), 0) if since else 0} for one, since in oldest.items()},
             ),
+            _gauge("edits", "Edited fields of accounts that are not agreed on with Pipedrive.", edits, "state"),
             _gauge(
                 "follow_ups",
                 "Records that wait to be read because an event told of them.",

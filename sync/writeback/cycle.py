@@ -24,6 +24,7 @@ from sync.pipedrive.errors import MalformedAnswer, PipedriveError, ServerError, 
 from sync.store.edits import any_edits, load_queue
 from sync.store.holds import load_hold
 from sync.store.journal import State, load_unsettled
+from sync.telemetry.metrics import WRITTEN
 from sync.writeback.filling import fill_fields, take_up_own_edits
 from sync.writeback.preview import PlannedWrite, plan_writes
 from sync.writeback.push import Pushed, push_account
@@ -115,6 +116,8 @@ def write_back(mirror: Mirror) -> Pushed:
             total += part(mirror)
         except _OF_ONE_RECORD as error:
             failures.append(error)
+    for outcome, count in asdict(total).items():
+        WRITTEN.labels(outcome).inc(count)
     if total != Pushed():
         _log.info("written_back", **{name: count for name, count in asdict(total).items() if count})
     if failures:

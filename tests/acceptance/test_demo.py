@@ -15,6 +15,7 @@ def test_the_demo_shows_the_whole_job_and_leaves_a_mirror_to_look_into(
 
     assert "is won, worth 250,000 EUR" in told
     assert " International" in told.partition("later, by webhook")[2]
+    assert "(key account)" in told.partition("at Pipedrive: organization")[2]
     (file,) = tmp_path.glob("pipedrive-sync-demo-*/demo.db")
     assert str(file) in told
     connection = sqlite3.connect(file)
