@@ -16,6 +16,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from sync.pipedrive.records import ADDRESS_PARTS
+
 
 class FieldKind(StrEnum):
     """What sort of value a field holds. Those from `varchar` on are Pipedrive's types of custom fields."""
@@ -71,19 +73,8 @@ STANDARD: Mapping[str, FieldType] = MappingProxyType(
 )
 """The attributes every account shares with its organization. The options of labels and industry differ by company."""
 
-ADDRESS_PARTS = (
-    "value",
-    "country",
-    "admin_area_level_1",
-    "admin_area_level_2",
-    "locality",
-    "sublocality",
-    "route",
-    "street_number",
-    "subpremise",
-    "postal_code",
-    "formatted_address",
-)
+# Pipedrive API: it writes the formatted address itself, and its operations don't list it among what is sent.
+_SENT_PARTS = tuple(part for part in ADDRESS_PARTS if part != "formatted_address")
 VISIBILITIES = (1, 3, 5, 7)
 
 _OWN_KINDS = ("name", "owner", "labels", "visibility", "whole")
@@ -415,7 +406,7 @@ def _monetary(field_type: FieldType, value: Any) -> Any:
 def _address(field_type: FieldType, value: Any) -> Any:
     parts = {"value": value} if isinstance(value, str) else value
     parts = _object(parts, ("value",), "an address, as a text or an object with its text as value")
-    return {name: _text(field_type, parts[name]) for name in ADDRESS_PARTS if not _is_blank(parts.get(name))}
+    return {name: _text(field_type, parts[name]) for name in _SENT_PARTS if not _is_blank(parts.get(name))}
 
 
 def _time(field_type: FieldType, value: Any) -> Any:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.pipedrive.entities import Entity, Kind
-from sync.pipedrive.records import INTEGER_RANGE, Record
+from sync.pipedrive.records import ADDRESS_PARTS, INTEGER_RANGE, Record
 
 _MILLISECONDS_FROM = 100_000_000_000  # as seconds, this is the year 5138
 
@@ -173,7 +173,7 @@ def _address(value: Any) -> _Told:
     if value is None:
         return _Told({"address": None})
     if isinstance(value, str):
-        address = {**dict.fromkeys(_ADDRESS_PARTS), "value": value}
+        address = {**dict.fromkeys(ADDRESS_PARTS), "value": value}
         return _Told({"address": address} if value else {}, exact=False, in_part=True)
     parts = _parts(value)
     return _Told({}, exact=False) if parts is None else _Told({"address": parts})
@@ -209,19 +209,6 @@ def _location(value: Any) -> _Told:
 
 
 _UTC = (None, "", "UTC", "Etc/UTC", "GMT")
-_ADDRESS_PARTS = (
-    "value",
-    "country",
-    "admin_area_level_1",
-    "admin_area_level_2",
-    "locality",
-    "sublocality",
-    "route",
-    "street_number",
-    "subpremise",
-    "postal_code",
-    "formatted_address",
-)
 
 # By the payload's names.
 _RULES: Mapping[str, Mapping[str, _Rule]] = MappingProxyType(
@@ -246,8 +233,8 @@ _RULES: Mapping[str, Mapping[str, _Rule]] = MappingProxyType(
 
 def _parts(value: Any) -> Record | None:
     """The parts of an address, if all are there."""
-    whole = isinstance(value, dict) and all(part in value for part in _ADDRESS_PARTS)
-    return {part: value[part] for part in _ADDRESS_PARTS} if whole else None
+    whole = isinstance(value, dict) and all(part in value for part in ADDRESS_PARTS)
+    return {part: value[part] for part in ADDRESS_PARTS} if whole else None
 
 
 def _integer(value: Any, _version: int) -> Any:

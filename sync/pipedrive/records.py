@@ -18,6 +18,20 @@ Row = dict[str, Any]
 Key = tuple[int | str, ...]
 
 INTEGER_RANGE = range(-(2**63), 2**63)
+# Pipedrive API: what an address consists of.
+ADDRESS_PARTS = (
+    "value",
+    "country",
+    "admin_area_level_1",
+    "admin_area_level_2",
+    "locality",
+    "sublocality",
+    "route",
+    "street_number",
+    "subpremise",
+    "postal_code",
+    "formatted_address",
+)
 _SOME_TIME = "1970-01-01T00:00:00Z"  # of a deletion, where the record tells no time at all
 
 
