@@ -1,6 +1,7 @@
 """A simulated Pipedrive and a mirror of it, both on one manual clock."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -9,17 +10,20 @@ from sync.clock import ManualClock
 from sync.mirror.backfill import copy, survey, unfinished
 from sync.mirror.company import Mirror, open_mirror
 from sync.mirror.progress import Silent
-from sync.mirror.reference import read_reference
+from sync.mirror.reference import read_reference, resolved
 from sync.mirror.refusals import Refusals
 from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.entities import ENTITIES
 from sync.sandbox import Proportions, Sandbox, generate
 from sync.settings import load_settings
 from sync.store.database import Database
+from tests.conftest import BeginWith
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
 OpenMirror = Callable[..., Mirror]
+
+_costs: dict[str, tuple[float, int]] = {}  # the seconds and tokens that filling a named database took
 
 
 @pytest.fixture
@@ -29,6 +33,12 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock) -> Iterator[Sandbox]:
+    with small_company(clock) as running:
+        yield running
+
+
+@contextmanager
+def small_company(clock: ManualClock) -> Iterator[Sandbox]:
     """A small company at a simulated Pipedrive."""
     company = generate(7, clock=clock, organizations=30, proportions=Proportions(deals=2, activities=3, persons=1))
     with Sandbox(company, clock=clock, burst=None, deliver=False) as running:
@@ -67,9 +77,40 @@ def mirror(open_here: OpenMirror) -> Mirror:
 
 
 @pytest.fixture
-def filled(mirror: Mirror) -> Mirror:
+def filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
     """A mirror after its backfill."""
-    return fill(mirror)
+    return begin_filled(begin_with, "small_company", small_company, sandbox, clock, open_here)
+
+
+def begin_filled(
+    begin_with: BeginWith,
+    name: str,
+    make: Callable[[ManualClock], AbstractContextManager[Sandbox]],
+    sandbox: Sandbox,
+    clock: ManualClock,
+    open_here: OpenMirror,
+) -> Mirror:
+    """A mirror of an untouched sandbox like those that `make` makes, as if its backfill had just ended.
+
+    The backfill itself runs once, for the original of the databases of that name.
+    """
+
+    def fill_original(url: str) -> None:
+        own_clock = ManualClock(NOW)
+        with (
+            closing(Database(url)) as database,
+            make(own_clock) as original,
+            contextmanager(opening)(original, database, own_clock) as open_original,
+        ):
+            fill(open_original())
+            _costs[name] = own_clock.monotonic(), original.limits.spent
+
+    begin_with(name, fill_original)
+    seconds, tokens = _costs[name]
+    clock.advance(seconds)
+    mirror = resolved(open_here())
+    sandbox.limits.spent += tokens
+    return mirror
 
 
 def fill(mirror: Mirror) -> Mirror:

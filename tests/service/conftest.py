@@ -1,6 +1,7 @@
 """A simulated Pipedrive, a mirror of it and the service on top, all on one manual clock that nobody waits for."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -14,7 +15,8 @@ from sync.sandbox import Proportions, Sandbox, generate
 from sync.service.service import Service
 from sync.store.database import Database
 from sync.store.inbox import Received, save_events
-from tests.mirror.conftest import NOW, OpenMirror, fill, opening
+from tests.conftest import BeginWith
+from tests.mirror.conftest import NOW, OpenMirror, begin_filled, opening
 
 MakeService = Callable[..., Service]
 
@@ -26,10 +28,17 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock, database: Database) -> Iterator[Sandbox]:
-    """A small company at a simulated Pipedrive, whose deliveries go straight into the inbox when they are pumped."""
+    """A tiny company at a simulated Pipedrive, whose deliveries go straight into the inbox when they are pumped."""
+    with tiny_company(clock) as running:
+        running.deliveries.transport = partial(into_the_inbox, database, clock=clock)
+        yield running
+
+
+@contextmanager
+def tiny_company(clock: ManualClock) -> Iterator[Sandbox]:
+    """A tiny company at a simulated Pipedrive."""
     company = generate(7, clock=clock, organizations=10, proportions=Proportions(deals=2, activities=2, persons=1))
     with Sandbox(company, clock=clock, burst=None, deliver=False) as running:
-        running.deliveries.transport = partial(into_the_inbox, database, clock=clock)
         yield running
 
 
@@ -56,9 +65,9 @@ def make_service(open_here: OpenMirror) -> MakeService:
 
 
 @pytest.fixture
-def filled(open_here: OpenMirror) -> Mirror:
+def filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
     """A mirror after its first copy."""
-    return fill(open_here())
+    return begin_filled(begin_with, "tiny_company", tiny_company, sandbox, clock, open_here)
 
 
 @pytest.fixture
