@@ -1,8 +1,9 @@
 """A simulated Pipedrive and a mirror of it, both on one manual clock."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -23,7 +24,7 @@ NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
 OpenMirror = Callable[..., Mirror]
 
-_costs: dict[str, tuple[float, int]] = {}  # the seconds and tokens that filling a named database took
+_costs: dict[str, tuple[float, int]] = {}  # the seconds and tokens that filling a database took, by its name
 
 
 @pytest.fixture
@@ -33,13 +34,6 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock) -> Iterator[Sandbox]:
-    with small_company(clock) as running:
-        yield running
-
-
-@contextmanager
-def small_company(clock: ManualClock) -> Iterator[Sandbox]:
-    """A small company at a simulated Pipedrive."""
     company = generate(7, clock=clock, organizations=30, proportions=Proportions(deals=2, activities=3, persons=1))
     with Sandbox(company, clock=clock, burst=None, deliver=False) as running:
         running.faults.latency = 0.01  # no two answers come at one moment
@@ -79,38 +73,36 @@ def mirror(open_here: OpenMirror) -> Mirror:
 @pytest.fixture
 def filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
     """A mirror after its backfill."""
-    return begin_filled(begin_with, "small_company", small_company, sandbox, clock, open_here)
+    return begin_filled(begin_with, sandbox, clock, open_here)
 
 
-def begin_filled(
-    begin_with: BeginWith,
-    name: str,
-    make: Callable[[ManualClock], AbstractContextManager[Sandbox]],
-    sandbox: Sandbox,
-    clock: ManualClock,
-    open_here: OpenMirror,
-) -> Mirror:
-    """A mirror of an untouched sandbox like those that `make` makes, as if its backfill had just ended.
-
-    The backfill itself runs once, for the original of the databases of that name.
-    """
+def begin_filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
+    """A mirror right after its backfill, which runs once for all tests that begin with the same company."""
+    name = f"filled_{fingerprint(sandbox)}"
+    began, spent = clock.monotonic(), sandbox.limits.spent
 
     def fill_original(url: str) -> None:
-        own_clock = ManualClock(NOW)
         with (
             closing(Database(url)) as database,
-            make(own_clock) as original,
-            contextmanager(opening)(original, database, own_clock) as open_original,
+            contextmanager(opening)(sandbox, database, clock) as open_original,
         ):
             fill(open_original())
-            _costs[name] = own_clock.monotonic(), original.limits.spent
+        _costs[name] = clock.monotonic() - began, sandbox.limits.spent - spent
 
     begin_with(name, fill_original)
     seconds, tokens = _costs[name]
-    clock.advance(seconds)
+    missing = tokens - (sandbox.limits.spent - spent)  # all of them, or none for the test whose company was copied
+    clock.advance(began + seconds - clock.monotonic())
     mirror = resolved(open_here())
-    sandbox.limits.spent += tokens
+    sandbox.limits.spent += missing
     return mirror
+
+
+def fingerprint(sandbox: Sandbox) -> str:
+    """What tells apart sandboxes of which two backfills could differ."""
+    company = sandbox.company
+    state = (company.snapshot(), company.switches, company.skew, sandbox.faults.latency, sandbox.clock.now())
+    return sha256(repr(state).encode()).hexdigest()[:16]
 
 
 def fill(mirror: Mirror) -> Mirror:

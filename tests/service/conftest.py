@@ -1,7 +1,6 @@
 """A simulated Pipedrive, a mirror of it and the service on top, all on one manual clock that nobody waits for."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
@@ -28,17 +27,10 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock, database: Database) -> Iterator[Sandbox]:
-    """A tiny company at a simulated Pipedrive, whose deliveries go straight into the inbox when they are pumped."""
-    with tiny_company(clock) as running:
-        running.deliveries.transport = partial(into_the_inbox, database, clock=clock)
-        yield running
-
-
-@contextmanager
-def tiny_company(clock: ManualClock) -> Iterator[Sandbox]:
-    """A tiny company at a simulated Pipedrive."""
+    """A small company at a simulated Pipedrive, whose deliveries go straight into the inbox when they are pumped."""
     company = generate(7, clock=clock, organizations=10, proportions=Proportions(deals=2, activities=2, persons=1))
     with Sandbox(company, clock=clock, burst=None, deliver=False) as running:
+        running.deliveries.transport = partial(into_the_inbox, database, clock=clock)
         yield running
 
 
@@ -67,7 +59,7 @@ def make_service(open_here: OpenMirror) -> MakeService:
 @pytest.fixture
 def filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
     """A mirror after its first copy."""
-    return begin_filled(begin_with, "tiny_company", tiny_company, sandbox, clock, open_here)
+    return begin_filled(begin_with, sandbox, clock, open_here)
 
 
 @pytest.fixture
