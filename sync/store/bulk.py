@@ -78,23 +78,24 @@ def _put_on_sqlite(
     written: Keys = []
     for start in range(0, len(rows), at_once):
         some = rows[start : start + at_once]
-        statement, encoders = _sqlite_statement(table, columns, rule, len(some))
+        statement, one, encoders = _sqlite_statement(table, columns, rule)
+        listed = statement.replace(f"VALUES {one}", f"VALUES {', '.join([one] * len(some))}", 1)
         values = tuple([encode(row[name]) if encode else row[name] for row in some for name, encode in encoders])
-        written += [tuple(key) for key in connection.exec_driver_sql(statement, values)]
+        written += [tuple(key) for key in connection.exec_driver_sql(listed, values)]
     return written
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _sqlite_statement(
-    table: Table, columns: frozenset[str], rule: Rule | None, count: int
-) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
+    table: Table, columns: frozenset[str], rule: Rule | None
+) -> tuple[str, str, list[tuple[str, Callable[[Any], Any] | None]]]:
+    """The statement for one row, the part of it that is that row, and what is in it in which order."""
     names = sorted(columns)
     insert = insert_into(table, "sqlite").values({name: bindparam(name) for name in names})
     returning = _on_conflict(insert, table, columns, rule).returning(*(table.c[name] for name in _record_key(table)))
     compiled = returning.compile(dialect=sqlite.dialect(paramstyle="qmark"))
     one = f"({', '.join('?' * len(names))})"
-    statement = str(compiled).replace(f"VALUES {one}", f"VALUES {', '.join([one] * count)}", 1)
-    return statement, [(name, _encoder(table.c[name].type)) for name in compiled.positiontup]
+    return str(compiled), one, [(name, _encoder(table.c[name].type)) for name in compiled.positiontup]
 
 
 def _encoder(kind: Any) -> Callable[[Any], Any] | None:

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from sync.clock import SystemClock
-from sync.sandbox import Proportions, Sandbox, generate
+from sync.clock import ManualClock, SystemClock
+from sync.sandbox import Company, Proportions, Sandbox, generate
+from tests.conftest import BeginWith
 
 ROOT = Path(__file__).parents[2]
+_BEGAN = SystemClock().now()
 
 
 @dataclass
@@ -65,14 +67,26 @@ MakeProgram = Callable[..., Program]
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A company of some pages in every list, without a burst limit."""
-    company = generate(
-        3,
-        clock=SystemClock(),
-        organizations=600,
-        proportions=Proportions(deals=2, activities=2, persons=1, notes=1, files=0.5),
-    )
-    with Sandbox(company, burst=None) as running:
+    proportions = Proportions(deals=2, activities=2, persons=1, notes=1, files=0.5)
+    with Sandbox(the_same(organizations=600, proportions=proportions), burst=None) as running:
         yield running
+
+
+def the_same(organizations: int, proportions: Proportions | None = None) -> Company:
+    """A company that is the same for every test of this worker; from now on it goes by the real clock."""
+    company = generate(3, clock=ManualClock(_BEGAN), organizations=organizations, proportions=proportions)
+    company.clock = SystemClock()
+    return company
+
+
+@pytest.fixture
+def copied(request: pytest.FixtureRequest, begin_with: BeginWith, make_program: MakeProgram, sandbox: Sandbox) -> None:
+    """The database after `backfill`, which one test of a module runs and the others copy."""
+    begin_with(f"copied_for_{request.module.__name__.rpartition('.')[2]}", lambda url: _backfill(make_program(url)))
+
+
+def _backfill(program: Program) -> None:
+    program.run("backfill")
 
 
 @pytest.fixture

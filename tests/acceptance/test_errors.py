@@ -2,12 +2,20 @@
 
 import base64
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sync.sandbox import Sandbox
-from tests.acceptance.conftest import MakeProgram, Program
+from tests.acceptance.conftest import MakeProgram, Program, the_same
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A small company: what goes wrong does so with any."""
+    with Sandbox(the_same(organizations=20), burst=None) as running:
+        yield running
 
 
 @pytest.fixture

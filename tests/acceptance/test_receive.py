@@ -17,15 +17,23 @@ import pytest
 import requests
 from sqlalchemy import select
 
+from sync.sandbox import Sandbox
 from sync.store.database import Database
 from sync.store.dialect import put
 from sync.store.schema import companies, inbox
 from sync.store.webhooks import Subscription, hash_password, save_subscription
-from tests.acceptance.conftest import MakeProgram, Program
+from tests.acceptance.conftest import MakeProgram, Program, the_same
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 COMPANY, USER, PASSWORD = 7, "pipedrive", "not the usual password"
 CREDENTIALS = {"WEBHOOK_USER": USER, "WEBHOOK_PASSWORD": PASSWORD}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A company of which the receiver asks nothing."""
+    with Sandbox(the_same(organizations=0)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from sync.clock import SystemClock
-from sync.sandbox import Company, Proportions, Sandbox, generate
+from sync.cli.webhooks import opened_beside
+from sync.mirror.subscriptions import install, receiver_url
+from sync.sandbox import Company, Proportions, Sandbox
+from sync.settings import load_settings
 from sync.store.database import Database
 from sync.store.inbox import State
 from sync.store.schema import accounts, inbox
-from tests.acceptance.conftest import MakeProgram, Program
+from tests.acceptance.conftest import MakeProgram, Program, the_same
 from tests.acceptance.served import begin, free_port, served
 from tests.service.waiting import until
 from tests.truth import built_accounts, differences, expected_accounts
@@ -30,9 +32,7 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A company of two pages of organizations, which delivers webhooks over HTTP."""
-    company = generate(
-        3, clock=SystemClock(), organizations=520, proportions=Proportions(deals=1, activities=0.5, persons=0.5)
-    )
+    company = the_same(organizations=520, proportions=Proportions(deals=1, activities=0.5, persons=0.5))
     with Sandbox(company, burst=None) as running:
         yield running
 
@@ -42,6 +42,13 @@ def program(make_program: MakeProgram, database_url: str) -> Program:
     """The program on an empty database, with an address of its own."""
     port = free_port()
     return make_program(database_url, SYNC_PORT=str(port), WEBHOOK_PUBLIC_URL=f"http://127.0.0.1:{port}")
+
+
+def subscribe(program: Program) -> None:
+    """What `webhooks install` does, without a process of its own."""
+    settings = load_settings(program.environment)
+    with opened_beside(settings) as mirror:
+        install(mirror, receiver_url(settings))
 
 
 def in_step(database: Database, company: Company) -> bool:
@@ -200,11 +207,11 @@ def test_told_to_stop_it_ends_in_time_and_goes_on_when_it_is_started_again(
 # --- killed -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("copied")
 def test_what_a_receiver_answered_for_before_it_was_killed_is_applied_by_the_next_run(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
-    program.run("backfill")
-    program.run("webhooks", "install")
+    subscribe(program)
     chosen = an_account(sandbox.company)
     with served(program, "receive") as receiver:
         killed = after_answers(sandbox, 1, receiver.kill)
@@ -219,12 +226,12 @@ def test_what_a_receiver_answered_for_before_it_was_killed_is_applied_by_the_nex
     assert account_name(database, chosen) == name
 
 
+@pytest.mark.usefixtures("copied")
 def test_killed_while_events_wait_it_is_in_step_again_after_a_restart(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
     company = sandbox.company
-    program.run("backfill")
-    program.run("webhooks", "install")
+    subscribe(program)
     # Of those that nobody answered for meanwhile some never come again: Pipedrive bans the webhook. Polls find them.
     program.environment["SYNC_POLL__INTERVAL"] = "15"
     with served(program) as service:
@@ -244,10 +251,10 @@ def test_killed_while_events_wait_it_is_in_step_again_after_a_restart(
 
 
 @on_postgresql
+@pytest.mark.usefixtures("copied")
 def test_a_second_one_stands_by_receives_and_takes_over_when_the_first_is_killed(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
-    program.run("backfill")
     with served(program, SYNC_PORT=str(free_port())) as first:
         first.says("service_active")
         with served(program) as second:
@@ -279,8 +286,8 @@ def complaint(program: Program, command: str, code: int, **environment: str) -> 
     return line
 
 
+@pytest.mark.usefixtures("copied")
 def test_beside_it_no_other_command_works_on_the_database_and_those_that_read_do(program: Program) -> None:
-    program.run("backfill")
     with served(program) as service:
         service.says("service_active")
 
@@ -312,11 +319,11 @@ def test_wrong_credentials_end_it_with_what_to_do(program: Program) -> None:
     assert "PIPEDRIVE_API_TOKEN" in complaint(program, "run", 2, PIPEDRIVE_API_TOKEN="")
 
 
+@pytest.mark.usefixtures("copied")
 def test_a_list_that_is_refused_shows_and_stops_nothing_else(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
-    program.run("backfill")
-    program.run("webhooks", "install")
+    subscribe(program)
     sandbox.faults.fail(status=403, path="*/notes", times=1_000_000)
     with served(program) as service:
         until(lambda: "poll notes: Pipedrive does not allow" in service.ready()[1]["lists"]["message"], "notes", SOON)
@@ -335,9 +342,9 @@ def test_a_list_that_is_refused_shows_and_stops_nothing_else(
         until(lambda: service.ready()[0] == 200, "notes are read again", SOON)
 
 
+@pytest.mark.usefixtures("copied")
 def test_sync_applies_what_a_receiver_has_stored(program: Program, sandbox: Sandbox, database: Database) -> None:
-    program.run("backfill")
-    program.run("webhooks", "install")
+    subscribe(program)
     gone = an_account(sandbox.company)
     with served(program, "receive"):
         delivered = after_answers(sandbox, 1, lambda: None)

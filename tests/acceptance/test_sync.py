@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from sync.sandbox import Sandbox
 from sync.store.database import Database
 from tests.acceptance.conftest import Program
@@ -9,11 +11,11 @@ from tests.sandbox.contract import call_problems
 from tests.truth import built_accounts, differences, expected_accounts
 
 
+@pytest.mark.usefixtures("copied")
 def test_edits_merges_and_deletions_between_and_during_runs_end_as_pipedrive_has_them(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
     company = sandbox.company
-    program.run("backfill")
     won = next(deal["id"] for deal in company.all("deals") if deal["status"] == "open")
     company.win_deal(won)
     company.merge_organizations(10, 11)
@@ -35,8 +37,8 @@ def test_edits_merges_and_deletions_between_and_during_runs_end_as_pipedrive_has
     assert [problem for call in sandbox.calls for problem in call_problems(call)] == []
 
 
+@pytest.mark.usefixtures("copied")
 def test_a_run_over_unchanged_data_says_so_and_costs_a_page_a_list(program: Program, sandbox: Sandbox) -> None:
-    program.run("backfill")
     program.run("sync")
     spent, calls = sandbox.limits.spent, len(sandbox.calls)
 
@@ -49,8 +51,8 @@ def test_a_run_over_unchanged_data_says_so_and_costs_a_page_a_list(program: Prog
     assert len(sandbox.calls) - calls <= 10
 
 
+@pytest.mark.usefixtures("copied")
 def test_half_of_the_visibility_lost_empties_nothing(program: Program, sandbox: Sandbox, database: Database) -> None:
-    program.run("backfill")
     before = built_accounts(database)
     sandbox.faults.partial_visibility(0.5)
     small = ("pipelines", "stages", "users", "currencies", "activity_types")  # fewer rows than the brake minds
@@ -66,10 +68,10 @@ def test_half_of_the_visibility_lost_empties_nothing(program: Program, sandbox: 
     assert differences(database, sandbox.company) == []
 
 
+@pytest.mark.usefixtures("copied")
 def test_deletions_that_were_meant_are_marked_when_accepted(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
-    program.run("backfill")
     for one in range(1, 101):
         sandbox.company.delete("organizations", one)
 

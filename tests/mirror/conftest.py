@@ -1,7 +1,9 @@
 """A simulated Pipedrive and a mirror of it, both on one manual clock."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 
@@ -9,17 +11,20 @@ from sync.clock import ManualClock
 from sync.mirror.backfill import copy, survey, unfinished
 from sync.mirror.company import Mirror, open_mirror
 from sync.mirror.progress import Silent
-from sync.mirror.reference import read_reference
+from sync.mirror.reference import read_reference, resolved
 from sync.mirror.refusals import Refusals
 from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.entities import ENTITIES
 from sync.sandbox import Proportions, Sandbox, generate
 from sync.settings import load_settings
 from sync.store.database import Database
+from tests.conftest import BeginWith
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
 OpenMirror = Callable[..., Mirror]
+
+_costs: dict[str, tuple[float, int]] = {}  # the seconds and tokens that filling a database took, by its name
 
 
 @pytest.fixture
@@ -29,7 +34,6 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def sandbox(clock: ManualClock) -> Iterator[Sandbox]:
-    """A small company at a simulated Pipedrive."""
     company = generate(7, clock=clock, organizations=30, proportions=Proportions(deals=2, activities=3, persons=1))
     with Sandbox(company, clock=clock, burst=None, deliver=False) as running:
         running.faults.latency = 0.01  # no two answers come at one moment
@@ -67,9 +71,38 @@ def mirror(open_here: OpenMirror) -> Mirror:
 
 
 @pytest.fixture
-def filled(mirror: Mirror) -> Mirror:
+def filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
     """A mirror after its backfill."""
-    return fill(mirror)
+    return begin_filled(begin_with, sandbox, clock, open_here)
+
+
+def begin_filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
+    """A mirror right after its backfill, which runs once for all tests that begin with the same company."""
+    name = f"filled_{fingerprint(sandbox)}"
+    began, spent = clock.monotonic(), sandbox.limits.spent
+
+    def fill_original(url: str) -> None:
+        with (
+            closing(Database(url)) as database,
+            contextmanager(opening)(sandbox, database, clock) as open_original,
+        ):
+            fill(open_original())
+        _costs[name] = clock.monotonic() - began, sandbox.limits.spent - spent
+
+    begin_with(name, fill_original)
+    seconds, tokens = _costs[name]
+    missing = tokens - (sandbox.limits.spent - spent)  # all of them, or none for the test whose company was copied
+    clock.advance(began + seconds - clock.monotonic())
+    mirror = resolved(open_here())
+    sandbox.limits.spent += missing
+    return mirror
+
+
+def fingerprint(sandbox: Sandbox) -> str:
+    """What tells apart sandboxes of which two backfills could differ."""
+    company = sandbox.company
+    state = (company.snapshot(), company.switches, company.skew, sandbox.faults.latency, sandbox.clock.now())
+    return sha256(repr(state).encode()).hexdigest()[:16]
 
 
 def fill(mirror: Mirror) -> Mirror:

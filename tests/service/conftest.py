@@ -14,7 +14,8 @@ from sync.sandbox import Proportions, Sandbox, generate
 from sync.service.service import Service
 from sync.store.database import Database
 from sync.store.inbox import Received, save_events
-from tests.mirror.conftest import NOW, OpenMirror, fill, opening
+from tests.conftest import BeginWith
+from tests.mirror.conftest import NOW, OpenMirror, begin_filled, opening
 
 MakeService = Callable[..., Service]
 
@@ -56,9 +57,9 @@ def make_service(open_here: OpenMirror) -> MakeService:
 
 
 @pytest.fixture
-def filled(open_here: OpenMirror) -> Mirror:
+def filled(begin_with: BeginWith, sandbox: Sandbox, clock: ManualClock, open_here: OpenMirror) -> Mirror:
     """A mirror after its first copy."""
-    return fill(open_here())
+    return begin_filled(begin_with, sandbox, clock, open_here)
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ PATIENCE = 15.0  # seconds: what takes as long as that will not come
 
 
 def until(condition: Callable[[], object], what: str | Callable[[], object] = "", patience: float = PATIENCE) -> None:
-    """Wait until a condition holds; fail if it does not in time."""
-    pause, over = threading.Event(), monotonic() + patience
+    """Wait until a condition holds; fail if it does not in time. Looking must not keep busy what is waited for."""
+    pause, looked = threading.Event(), monotonic()
+    over = looked + patience
     while not condition():
         if monotonic() > over:
             raise AssertionError(f"waited {patience:g} s in vain: {(what() if callable(what) else what) or condition}")
-        pause.wait(0.01)
+        pause.wait(max(0.01, 2 * (monotonic() - looked)))
+        looked = monotonic()
