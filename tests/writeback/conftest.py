@@ -1,7 +1,6 @@
 """A simulated Pipedrive, a mirror of it after its first copy, and the hands that edit accounts."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +16,8 @@ from sync.store.edits import Edit, Parked, load_edits, load_parked
 from sync.store.schema import accounts
 from sync.writeback.cycle import write_back
 from sync.writeback.push import Pushed
-from tests.mirror.conftest import NOW, OpenMirror, fill, opening
+from tests.conftest import BeginWith
+from tests.mirror.conftest import NOW, OpenMirror, begin_filled, opening
 
 
 @pytest.fixture
@@ -120,10 +120,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(open_here: OpenMirror, sandbox: Sandbox, clock: ManualClock) -> Desk:
+def desk(begin_with: BeginWith, open_here: OpenMirror, sandbox: Sandbox, clock: ManualClock) -> Desk:
     """A company whose accounts are built."""
-    mirror = fill(open_here(SYNC_WRITE_BACK__AT_ONCE="1"))
-    return Desk(mirror, sandbox, clock, open_here)
-
-
-SECOND = timedelta(seconds=1)
+    begin_filled(begin_with, sandbox, clock, open_here)
+    return Desk(open_here(SYNC_WRITE_BACK__AT_ONCE="1"), sandbox, clock, open_here)
