@@ -1,4 +1,4 @@
-"""`scripts/bench [rate] [floor] [memory] [idle] [receiver] [latency] [day] [push]`: measures parts and prints one table.
+"""`scripts/bench [rate] [floor] [memory] [idle] [receiver] [latency] [day] [push]`: measures parts, prints one table.
 
 Exits 1 if a target is missed.
 """

@@ -39,22 +39,25 @@ def measure(count: int) -> list[Finding]:
     """Edit so many accounts, write them back; and plan."""
     # Nine of ten organizations have won deals.
     arguments = ("--organizations", str(count * 10 // 9 + 50), "--burst", str(_BURST), "--daily-tokens", "0")
-    with server("sync.sandbox", *arguments) as address, empty_sqlite() as database:
-        with mirror_of(address, database) as mirror:
-            mirror, _ = read_reference(mirror, Refusals(), only_due=False)
-            copy(mirror, survey(mirror, unfinished(mirror, ENTITIES)), Silent())
-            edited = _edit(mirror, count)
-            settings = mirror.settings.model_copy(
-                update={"write_back": mirror.settings.write_back.model_copy(update={"max_accounts": count})}
-            )
-            mirror = replace(mirror, settings=settings)
-            before = _tokens(mirror)
-            time.sleep(3)  # until the windows of what went before are over
-            with watched() as attempts:
-                began = time.monotonic()
-                pushed = write_back(mirror)
-                seconds = time.monotonic() - began
-            tokens = (_tokens(mirror) - before) / edited
+    with (
+        server("sync.sandbox", *arguments) as address,
+        empty_sqlite() as database,
+        mirror_of(address, database) as mirror,
+    ):
+        mirror, _ = read_reference(mirror, Refusals(), only_due=False)
+        copy(mirror, survey(mirror, unfinished(mirror, ENTITIES)), Silent())
+        edited = _edit(mirror, count)
+        settings = mirror.settings.model_copy(
+            update={"write_back": mirror.settings.write_back.model_copy(update={"max_accounts": count})}
+        )
+        mirror = replace(mirror, settings=settings)
+        before = _tokens(mirror)
+        time.sleep(3)  # until the windows of what went before are over
+        with watched() as attempts:
+            began = time.monotonic()
+            pushed = write_back(mirror)
+            seconds = time.monotonic() - began
+        tokens = (_tokens(mirror) - before) / edited
     if pushed.writes != edited:
         raise RuntimeError(f"{pushed.writes} of {edited} accounts were written")
     rate = len(attempts.sent) / seconds

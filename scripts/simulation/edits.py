@@ -54,8 +54,9 @@ def meant(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """One field of one account, edited here. `writes`: how many writes had come in at Pipedrive by then."""
+    """One field of one account, edited here: the `number`-th entry. `writes`: how many had come in there by then."""
 
+    number: int
     organization: int
     field: str
     old: Any
@@ -96,7 +97,25 @@ Entry = Here | There
 class Diary:
     """All that happened, in its order."""
 
+    beginning: Mapping[int, Mapping[str, Any]]  # the organizations as they were
     entries: list[Entry] = field(default_factory=list)
+    deleted_fields: set[str] = field(default_factory=set)
+
+    def lineage(self, organization: int) -> set[int]:
+        """An organization, and all that were merged into it."""
+        lineage = {organization}
+        for one in reversed(self.there()):
+            if one.change.id in lineage and one.change.merged_from_id is not None:
+                lineage.add(one.change.merged_from_id)
+        return lineage
+
+    def heirs(self, organization: int) -> set[int]:
+        """An organization, and those that it was merged into, one after the other."""
+        heirs = {organization}
+        for one in self.there():
+            if one.change.id in heirs and one.change.merged_to_id is not None:
+                heirs.add(one.change.merged_to_id)
+        return heirs
 
     def here(self) -> list[Here]:
         return [one for one in self.entries if isinstance(one, Here)]
@@ -122,18 +141,23 @@ class People:
 
     def __init__(self, sandbox: Sandbox, database: Database, clock: Clock, rng: random.Random) -> None:
         self.company = sandbox.company
-        self.diary = Diary()
+        self.diary = Diary({record["id"]: record for record in self.company.all("organizations")})
         self.last: list[int] = []  # the organizations whose accounts were edited here last
         self._api = sandbox.api
         self._database = database
         self._clock = clock
         self._random = rng
         self._count = 0
-        self._unseen: dict[int, dict[str, Any]] = {}
         definitions = self.company.fields.custom("organizations")
         codes = {definitions[code]["field_type"]: code for code in sorted(definitions, reverse=True)}
         self.types = {name: name for name in ATTRIBUTES} | {codes[one]: one for one in _TYPES}
         self.fields = rng.sample(sorted(self.types), _AT_ONCE)
+        option_ids = self.company.fields.option_ids
+        self._options = {
+            name: sorted(option_ids("organizations", name))
+            for name, kind in self.types.items()
+            if kind in ("enum", "set", "label_ids")
+        }
         self.company.listeners.append(self._hear)
 
     def _hear(self, change: Change) -> None:
@@ -210,13 +234,11 @@ class People:
         custom = {name: value for name, value in values.items() if name not in ATTRIBUTES}
         whole = self._random.random() < 0.5
         with self._database.writing() as connection:
-            shown = {one: self._shown(self._row(connection, one)) for one in organizations}
+            shown = {one: dict(self._row(connection, one)) for one in organizations}
             for one in organizations:
                 columns = dict(attributes)
-                if custom:
-                    known = shown[one]["custom_fields"]
-                    columns["custom_fields"] = {**known, **custom} if whole else custom
-                    self._unseen[one] = {**known, **custom}
+                if custom:  # what is left out of them is unchanged
+                    columns["custom_fields"] = {**(shown[one]["custom_fields"] or {}), **custom} if whole else custom
                 self._update(connection, one, **columns)
         for one in organizations:
             for name, value in values.items():
@@ -226,11 +248,6 @@ class People:
         query = select(accounts).where(accounts.c.organization_id == organization)
         return connection.execute(query.with_for_update()).mappings().one()
 
-    def _shown(self, row: RowMapping) -> Mapping[str, Any]:
-        """An account as people know it: a key left out of an edit's `custom_fields` says that nothing changed."""
-        unseen = self._unseen.get(row["organization_id"], {})
-        return {**row, "custom_fields": {**unseen, **(row["custom_fields"] or {})}}
-
     def _update(self, connection: Connection, organization: int, **columns: Any) -> None:
         who = {"edited_at": self._clock.now(), "edited_by": self._random.choice(_WHO)}
         mine = accounts.c.organization_id == organization
@@ -238,20 +255,24 @@ class People:
 
     def _note(self, organization: int, name: str, old: Any, new: Any) -> None:
         if meant(old) != meant(new):
-            writes = len(self._api.writes)
-            self.diary.entries.append(Here(organization, name, old, new, self._clock.now(), writes))
+            number, writes = len(self.diary.entries), len(self._api.writes)
+            self.diary.entries.append(Here(number, organization, name, old, new, self._clock.now(), writes))
             self.last = [*self.last, organization][-3:]
 
     # There
 
     def edit_there(self, organization: int | None = None) -> None:
-        """Somebody edits an organization at Pipedrive, or an automation does."""
+        """Somebody edits an organization at Pipedrive; where one is given, mostly a field that was edited here too."""
         one = organization or self._organization()
         if one is None or self.company.get("organizations", one)["is_deleted"]:
             return
         values: dict[str, Any] = {}
-        for name in self._random.sample(self.fields, self._random.choice([1, 1, 1, 2])):
-            if name in self.types:
+        names = self._random.sample(self.fields, self._random.choice([1, 1, 1, 2]))
+        if organization and self._random.random() < 0.6:
+            edited = [it.field for it in self.diary.here() if it.organization == one and it.field in self.types]
+            names = edited[-1:] or names
+        for name in names:
+            if name not in self.diary.deleted_fields:
                 values[name] = self._there(one, name)
         custom = {name: values.pop(name) for name in list(values) if name not in ATTRIBUTES}
         body = {**values, "custom_fields": custom} if custom else values
@@ -259,13 +280,32 @@ class People:
 
     def edit_deal(self) -> None:
         """A deal is won or reopened: accounts come and go."""
-        deal = self._random.choice(self.company.all("deals"))["id"]
+        deal = self._random.choice([one["id"] for one in self.company.all("deals") if not one["is_archived"]])
         self._random.choice([self.company.win_deal, self.company.reopen_deal])(deal)
+
+    def lose(self) -> None:
+        """An organization is deleted or merged into another one, or a custom field is deleted."""
+        live = [record["id"] for record in self.company.all("organizations")]
+        one = self._organization()
+        if one is None or one not in live or len(live) < 4:
+            return
+        custom = [name for name in self.fields if name not in ATTRIBUTES and name not in self.diary.deleted_fields]
+        match self._random.choice(["delete", "merge", "merge", "field"]):
+            case "delete":
+                self.company.delete("organizations", one)
+            case "merge":
+                other = self._random.choice([it for it in live if it != one])
+                self.company.merge_organizations(*self._random.sample([one, other], 2))
+            case "field" if custom:
+                name = self._random.choice(custom)
+                self.company.delete_field("organizations", name)
+                self.diary.deleted_fields.add(name)
 
     def _organization(self) -> int | None:
         if self.last and self._random.random() < 0.7:
             return self._random.choice(self.last)
-        return self._random.choice([record["id"] for record in self.company.all("organizations")])
+        live: list[int] = [record["id"] for record in self.company.all("organizations")]
+        return self._random.choice(live) if live else None
 
     def _there(self, organization: int, name: str) -> Any:
         """Mostly something new; now and then what was said here, or what was there before."""
@@ -285,7 +325,7 @@ class People:
     def _value(self, name: str) -> Any:
         """A value that nobody has written yet, where there are enough of them."""
         chance, kind = self._random, self.types.get(name, name)
-        options = sorted(self.company.fields.option_ids("organizations", name)) if kind in ("enum", "set") else []
+        options = self._options.get(name, [])
         if name not in ("name", "owner_id", "label_ids", "visible_to") and chance.random() < 0.15:
             return None
         match kind:
@@ -294,8 +334,7 @@ class People:
             case "visible_to":
                 return chance.choice([1, 3, 5, 7])
             case "label_ids":
-                labels = sorted(self.company.fields.option_ids("organizations", name))
-                return chance.sample(labels, chance.randint(0, 2))
+                return chance.sample(options, chance.randint(0, 2))
             case "address":
                 return {"value": self._text("Weg"), "locality": "Bonn"}
             case "double":

@@ -5,11 +5,11 @@ Of the program only what people see of it is looked at: the accounts, what is pa
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
 from scripts.simulation.edits import Diary, Here, There, meant, names_in, value_of
 from sync.sandbox import Sandbox
@@ -42,8 +42,8 @@ class Books:
     sandbox: Sandbox
     database: Database
     diary: Diary
-    heard: Collection[tuple[int, str]]
-    accounts: Mapping[int, RowMapping] = field(init=False)
+    heard: Mapping[tuple[int, str], int]  # after how many calls it was heard of a change
+    accounts: Mapping[int, Mapping[str, Any]] = field(init=False)
     parked: Mapping[Place, Parked] = field(init=False)
     conflicts: Mapping[Place, Sequence[Conflict]] = field(init=False)
     sent: Sequence[Sent] = field(init=False)
@@ -52,7 +52,7 @@ class Books:
         company = self.sandbox.company
         with self.database.reading() as connection:
             rows = connection.execute(select(accounts)).mappings().all()
-            self.accounts = {row["organization_id"]: row for row in rows}
+            self.accounts = {row["organization_id"]: dict(row) for row in rows}
             parked = load_parked(connection, company.id)
             self.parked = {(one.organization_id, one.field): one for one in parked}
             conflicts: dict[Place, list[Conflict]] = {}
@@ -108,10 +108,26 @@ def _every_edit_arrived(books: Books) -> Iterator[str]:
     for place, edit in latest.items():
         if place[1].startswith(_OWN):
             own = (books.accounts[place[0]]["fields"] or {}).get(place[1].removeprefix(_OWN))
-            if own != edit.new:
+            inherited = {
+                one.new for one in books.diary.here() if one.field == place[1] and _reaches(books, one, place[0])
+            }
+            if own != edit.new and own not in inherited:
                 yield f"(b) {place}: {own!r} is the account's own field, {edit.new!r} was the last edit"
-        elif not (_was_sent(books, edit) or _was_there(books, edit) or _is_kept(books, edit)):
+        elif not any(_arrived(books, replace(edit, organization=one)) for one in books.diary.heirs(place[0])):
             yield f"(b) {place}: {edit} never arrived"
+
+
+def _reaches(books: Books, edit: Here, organization: int) -> bool:
+    """Whether an edit of an account is one of this organization, also through a merge."""
+    return organization in books.diary.heirs(edit.organization)
+
+
+def _arrived(books: Books, edit: Here) -> bool:
+    superseded = any(
+        one.at >= edit.at and (one.organization, one.field) == (edit.organization, edit.field) and one.new != edit.new
+        for one in books.diary.here()
+    )
+    return superseded or _was_sent(books, edit) or _was_there(books, edit) or _is_kept(books, edit)
 
 
 def _was_sent(books: Books, edit: Here) -> bool:
@@ -126,10 +142,11 @@ def _was_sent(books: Books, edit: Here) -> bool:
 
 
 def _was_there(books: Books, edit: Here) -> bool:
-    """Whether Pipedrive held what was edited when it was, or later on."""
+    """Whether an edit only took back others that waited, or Pipedrive held it when it was made, or later on."""
     entries = books.diary.entries
-    place = next(number for number, one in enumerate(entries) if one is edit)
-    later = [one for one in entries[place:] if isinstance(one, There) and one.change.id == edit.organization]
+    if meant(edit.new) == _waiting(entries[: edit.number + 1], (edit.organization, edit.field)).base:
+        return True
+    later = [one for one in entries[edit.number :] if isinstance(one, There) and one.change.id == edit.organization]
     held = [value for one in later for value in (one.value(edit.field, before=True), one.value(edit.field))]
     if not later:
         held = [value_of(books.sandbox.company.find("organizations", edit.organization), edit.field)]
@@ -163,7 +180,8 @@ def _overwritten(books: Books, number: int, write: There, name: str) -> Iterator
     earlier = books.diary.entries[:number]
     value = meant(write.value(name, before=True))
     author = _author(earlier, place)
-    if author is None or author.is_ours or value in _known_bases(earlier, place):
+    known = {value for one in books.diary.lineage(place[0]) for value in _waiting(earlier, (one, name)).known}
+    if author is None or author.is_ours or value in known:
         return
     kept = any(meant(one.pipedrive_value) == value for one in books.conflicts.get(place, ()))
     if not kept and not _is_invisible(books, earlier, write, author, name):
@@ -178,35 +196,44 @@ def _author(earlier: Sequence[Here | There], place: Place) -> There | None:
     return None
 
 
-def _known_bases(earlier: Sequence[Here | There], place: Place) -> set[Any]:
-    """What the people here knew the field to be at Pipedrive when they made the edits that waited last."""
-    known: set[Any] = set()
-    waits: Any = ...
+@dataclass(slots=True)
+class _Waiting:
+    """Edits of a field that wait: what the account held before the first, and what was known of Pipedrive's side."""
+
+    base: Any = None
+    known: set[Any] = field(default_factory=set)
+    value: Any = ...
+
+
+def _waiting(earlier: Sequence[Here | There], place: Place) -> _Waiting:
+    """What waited of a field, as those who edited it could know."""
+    waiting = _Waiting()
     for one in earlier:
         if isinstance(one, Here) and (one.organization, one.field) == place:
-            if waits is ... or meant(one.old) != waits:
-                known = set()
-            known.add(meant(one.old))
-            waits = meant(one.new)
+            if meant(one.old) != waiting.value:
+                waiting = _Waiting(meant(one.old))
+            waiting.known.add(meant(one.old))
+            waiting.value = meant(one.new)
         elif isinstance(one, There) and one.is_ours and one.change.id == place[0] and place[1] in one.changed():
-            known = {meant(one.value(place[1]))}
-    return known
+            waiting = _Waiting(meant(one.value(place[1])), {meant(one.value(place[1]))}, waiting.value)
+    return waiting
 
 
 def _is_invisible(books: Books, earlier: Sequence[Here | There], write: There, author: There, name: str) -> bool:
-    """Whether it was written after the program had read, and nothing told of it.
+    """Whether nothing could tell the program of what it overwrote.
 
-    That is so where the event of the write was never delivered, and where events don't tell the field: of labels only
-    the first, of a time's zone only a number.
+    That is so where it was written after the program had read, and the event of the write never came, or does not tell
+    the field: of labels only the first, of a time's zone only a number. And where it brought back what was there before
+    an earlier write of which the program knew nothing: no answer had come by then, and no event.
     """
-    last = _last_look(books, earlier, write)
+    last = _last_look(books, write)
     if author.calls <= last:
-        return False
-    change = write.change
-    stamp = change.exactly.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if (change.id, stamp) not in books.heard:
+        return _brought_back(books, earlier, author, name, last)
+    if _heard(books, write) is None:
         return True
-    read = next(one for one in earlier if isinstance(one, There) and one.change.id == change.id and one.calls > last)
+    read = next(
+        one for one in earlier if isinstance(one, There) and one.change.id == write.change.id and one.calls > last
+    )
     if name == "label_ids":
         overwritten, written, known = (
             (value or [None])[0]
@@ -218,7 +245,25 @@ def _is_invisible(books: Books, earlier: Sequence[Here | There], write: There, a
     return is_time and books.sandbox.company.switches.zones_in_events == "id"
 
 
-def _last_look(books: Books, earlier: Sequence[Here | There], write: There) -> int:
+def _brought_back(books: Books, earlier: Sequence[Here | There], author: There, name: str, last: int) -> bool:
+    """Whether a change undid a write of ours of which nobody had heard when the program looked."""
+    ours = [one for one in earlier if isinstance(one, There) and one.is_ours and name in one.changed()]
+    undone = [
+        one
+        for one in ours
+        if one.change.id == author.change.id and meant(one.value(name, before=True)) == meant(author.value(name))
+    ]
+    heard = _heard(books, undone[-1]) if undone else None
+    return bool(undone) and (heard is None or heard > last)
+
+
+def _heard(books: Books, change: There) -> int | None:
+    """After how many calls the receiver heard of a change; None if it never did."""
+    stamp = change.change.exactly.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return books.heard.get((change.change.id, stamp))
+
+
+def _last_look(books: Books, write: There) -> int:
     """When the program saw the organization last before a write: in a read, or in the answer to another write."""
     calls, path = books.sandbox.api.calls, f"/api/v2/organizations/{write.change.id}"
     looks = [
@@ -230,8 +275,12 @@ def _last_look(books: Books, earlier: Sequence[Here | There], write: There) -> i
 
 
 def _nothing_was_sent_twice(books: Books) -> Iterator[str]:
-    """(d) Each edit took effect once, and once more only where a conflict was decided for it."""
-    made = Counter((one.organization, one.field, meant(one.new)) for one in books.diary.here())
+    """(d) Each edit took effect once; once more only where a conflict was decided for it, or somebody undid it."""
+    made = Counter(
+        (one, edit.field, meant(edit.new))
+        for edit in books.diary.here()
+        for one in books.diary.heirs(edit.organization)
+    )
     decided = Counter((*place, meant(one.account_value)) for place, some in books.conflicts.items() for one in some)
     effective = Counter(
         (one.organization, name, meant(value))
@@ -239,8 +288,14 @@ def _nothing_was_sent_twice(books: Books) -> Iterator[str]:
         if one.write.effective
         for name, value in one.body.items()
     )
+    undone = Counter(
+        (one.change.id, name, meant(one.value(name, before=True)))
+        for one in books.diary.there()
+        if not one.is_ours
+        for name in one.changed()
+    )
     for edit, times in effective.items():
-        if times > made[edit] + decided[edit]:
+        if times > made[edit] + decided[edit] + undone[edit]:
             yield f"(d) {edit} took effect {times} times, was edited {made[edit]} and disputed {decided[edit]} times"
 
 
@@ -250,21 +305,25 @@ def _nothing_else_was_sent(books: Books) -> Iterator[str]:
         for name, value in sent.body.items():
             if not any(
                 one.writes <= sent.number
-                and (one.organization, one.field) == (sent.organization, name)
-                and meant(one.new) == meant(value)
+                and (one.field, meant(one.new)) == (name, meant(value))
+                and _reaches(books, one, sent.organization)
                 for one in books.diary.here()
             ):
                 yield f"(e) {sent.organization} {name}: {value!r} was sent, which nobody had written here"
 
 
 def _every_conflict_is_one(books: Books) -> Iterator[str]:
-    """(f) Somebody at Pipedrive did write what stands in it as Pipedrive's."""
+    """(f) Somebody at Pipedrive did write what stands in it as Pipedrive's, unless it came with a merge."""
     for place, some in books.conflicts.items():
+        if len(books.diary.lineage(place[0])) > 1:
+            continue
         written = {
             meant(one.value(place[1]))
             for one in books.diary.there()
             if one.change.id == place[0] and not one.is_ours and place[1] in one.changed()
         }
+        if place[1] in books.diary.deleted_fields:
+            written.add(None)
         for conflict in some:
             if meant(conflict.pipedrive_value) not in written:
                 yield f"(f) {place}: nobody at Pipedrive wrote what is in {conflict}"
@@ -272,17 +331,22 @@ def _every_conflict_is_one(books: Books) -> Iterator[str]:
 
 def _nobody_made_values_up(books: Books) -> Iterator[str]:
     """(g) Every value was there from the beginning, or somebody wrote it."""
-    written: dict[Place, set[Any]] = {}
+    written: dict[Place, set[Any]] = {
+        (number, name): {meant(value_of(record, name))}
+        for number, record in books.diary.beginning.items()
+        for name in names_in(record)
+    }
     for one in books.diary.entries:
         if isinstance(one, Here):
-            written.setdefault((one.organization, one.field), set()).update((meant(one.old), meant(one.new)))
+            for heir in books.diary.heirs(one.organization):
+                written.setdefault((heir, one.field), set()).update((meant(one.old), meant(one.new)))
         else:
             for name in one.changed():
                 values = (meant(one.value(name, before=True)), meant(one.value(name)))
                 written.setdefault((one.change.id, name), set()).update(values)
-    for one, account in books.accounts.items():
-        record = books.sandbox.company.find("organizations", one)
-        for name in sorted(names_in(account) | names_in(record)):
+    for number, account in books.accounts.items():
+        record = books.sandbox.company.find("organizations", number)
+        for name in sorted((names_in(account) | names_in(record)) - books.diary.deleted_fields):
             for side, value in (("here", value_of(account, name)), ("at Pipedrive", value_of(record, name))):
-                if (one, name) in written and meant(value) not in written[one, name]:
-                    yield f"(g) {one} {name}: {value!r} {side}, which nobody wrote"
+                if meant(value) not in written.get((number, name), {None}):
+                    yield f"(g) {number} {name}: {value!r} {side}, which nobody wrote"

@@ -22,8 +22,8 @@ _UNKNOWN = "organizations have no such field (any more) that may be written"
 class Decision:
     """What is to be done about an account's edits, by field.
 
-    `body` is what is to be sent, and `bases` what Pipedrive holds of it. `conflicts` are told whoever wins; those
-    nobody wins wait. `settled` need nothing more, `parked` can't be sent, and why.
+    `body` is what is to be sent, `bases` what Pipedrive holds of what ought to be. `conflicts` are told whoever wins;
+    those nobody wins wait. `settled` need nothing more, `parked` can't be sent, and why.
     """
 
     body: Mapping[str, Any]

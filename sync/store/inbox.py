@@ -244,9 +244,12 @@ def _in(company_id: int, state: State) -> tuple[ColumnElement[bool], ...]:
 
 
 def load_changes(
-    connection: Connection, company_id: int, entity: str, *, received_after: datetime
+    connection: Connection, company_id: int, entity: str, *, received_after: datetime, record: int | None = None
 ) -> Sequence[tuple[int, datetime, str]]:
-    """The record, the moment of receipt and the body of each event that told of a change, whatever became of it."""
+    """The record, the moment of receipt and the body of each event that told of a change, whatever became of it.
+
+    `record` narrows them to those of one.
+    """
     query = select(inbox.c.entity_id, inbox.c.received_at, inbox.c.payload).where(
         inbox.c.company_id == company_id,
         inbox.c.entity == entity,
@@ -254,5 +257,7 @@ def load_changes(
         inbox.c.action == Action.CHANGE,
         inbox.c.payload.is_not(None),
     )
+    if record is not None:
+        query = query.where(inbox.c.entity_id == record)
     rows = connection.execute(query.order_by(inbox.c.received_at))
     return [(row.entity_id, row.received_at, row.payload) for row in rows]

@@ -37,7 +37,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write. `body` and `before` are by field: what is sent, and what Pipedrive held, read right before."""
+    """One write. `body` and `before` are by field: what is sent, and what Pipedrive held, read right before.
+
+    `update_time` is the record's: as it was read before until the outcome is known, then as the answer has it, or as it
+    was read to find the outcome out.
+    """
 
     organization_id: int
     entity: str
@@ -54,6 +58,11 @@ class Write:
     attempts: int = 0
     error: str | None = None
     id: int = 0
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether Pipedrive itself said that it took effect."""
+        return self.state is State.DONE and self.error is None
 
 
 _NAMES = tuple(name for name in Write.__dataclass_fields__)
@@ -103,17 +112,24 @@ def load_unsettled(
     return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
 
 
-def load_done(
+def load_ended(
     connection: Connection, company_id: int, *, entity: str, records: Collection[int], since: datetime
 ) -> Sequence[Write]:
-    """The writes to some records of an entity that have taken effect since a moment."""
+    """The writes to some records of an entity whose outcome is known since a moment, as far as it can be known."""
     query = _writes(company_id).where(
         _JOURNAL.entity == entity,
-        _JOURNAL.state == State.DONE,
+        _JOURNAL.state.in_([State.DONE, State.FAILED]),
         _JOURNAL.ended_at >= since,
         among(connection, _JOURNAL.record_id, records),
     )
     return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+
+
+def first_sent_at(connection: Connection, company_id: int) -> datetime | None:
+    """When the first write of all was sent."""
+    query = select(func.min(_JOURNAL.sent_at)).where(_JOURNAL.company_id == company_id)
+    moment: datetime | None = connection.scalar(query)
+    return moment
 
 
 def load_failed(connection: Connection, company_id: int, *, entities: Sequence[str]) -> Sequence[Write]:

@@ -12,11 +12,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from sync.accounts.deciding import GONE, Decision, changed_at, decide, organization_values, payload_of
 from sync.accounts.fields import Fields
 from sync.accounts.overlay import OWN
+from sync.accounts.own_fields import ENGINE
 from sync.accounts.planner import Conflict as Disputed
-from sync.accounts.planner import Local, Push, Remote, Side, plan
-from sync.accounts.values import STANDARD, Unfit, check, same
+from sync.accounts.values import same
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import ingest, rebuild_accounts
 from sync.pipedrive.client import Answer
@@ -30,10 +31,10 @@ from sync.store.edits import Edit, drop_edits, load_edits, lock_account, move_ba
 from sync.store.journal import Action, State, Write, add_write, load_unsettled, note_outcome
 from sync.store.mirror import load_record
 from sync.store.tokens import save_budget
+from sync.writeback.races import tells_of
 
 _LISTING = ORGANIZATIONS.listings[0]
 _READ_COST, _WRITE_COST = 1, 5  # tokens
-_GONE = "Pipedrive has this organization no more: it was deleted, or merged into another one"
 
 _log = structlog.get_logger(__name__)
 
@@ -70,20 +71,14 @@ class Intent:
     body: Mapping[str, Any]  # by field
     edits: Mapping[str, Edit]
 
-    @property
-    def payload(self) -> dict[str, Any]:
-        """The body of the PATCH."""
-        custom = {field: value for field, value in self.body.items() if field not in STANDARD}
-        standard = {field: value for field, value in self.body.items() if field in STANDARD}
-        return {**standard, "custom_fields": custom} if custom else standard
-
 
 def push_account(mirror: Mirror, fields: Fields, organization_id: int) -> Pushed:
     """Bring one account's edits to Pipedrive; what became of them.
 
     Raises the `PipedriveError`s that say nothing about the edits themselves: they wait then. Raises `DatabaseError`.
     """
-    is_there = _read(mirror, organization_id)
+    purpose = _purpose(mirror, organization_id)
+    is_there = _read(mirror, organization_id, purpose)
     total, singly = Pushed(), False
     while True:
         intent, counted = _prepare(mirror, fields, organization_id, is_there=is_there, singly=singly)
@@ -91,7 +86,7 @@ def push_account(mirror: Mirror, fields: Fields, organization_id: int) -> Pushed
         if intent is None:
             return total
         try:
-            answer = _send(mirror, organization_id, intent)
+            answer = _send(mirror, organization_id, intent, purpose)
         except (BadRequest, Unprocessable, Forbidden, NotFound, Gone) as error:
             blamed = _blamed(intent, error, fields)
             singly = singly or not blamed
@@ -102,7 +97,14 @@ def push_account(mirror: Mirror, fields: Fields, organization_id: int) -> Pushed
                 return total
 
 
-def _read(mirror: Mirror, organization_id: int) -> bool:
+def _purpose(mirror: Mirror, organization_id: int) -> Purpose:
+    """What the calls are booked under: computed values have a share of their own."""
+    with mirror.database.reading() as connection:
+        hands = {one.edited_by for one in load_edits(connection, mirror.company_id, organization_id)}
+    return Purpose.FILL if hands == {ENGINE} else Purpose.WRITE_BACK
+
+
+def _read(mirror: Mirror, organization_id: int, purpose: Purpose) -> bool:
     """Read the organization as it is now into the mirror; whether Pipedrive still has it.
 
     Where it has not, that is all that is done: only the sweep and events can tell a deletion from a merge.
@@ -111,8 +113,8 @@ def _read(mirror: Mirror, organization_id: int) -> bool:
         answer = mirror.client.get(
             f"{_LISTING.path}/{organization_id}",
             cost=_READ_COST,
-            purpose=Purpose.WRITE_BACK.label,
-            priority=Purpose.WRITE_BACK.priority,
+            purpose=purpose.label,
+            priority=purpose.priority,
         )
     except (NotFound, Gone):
         return False
@@ -149,67 +151,59 @@ class _Preparing:
         if not lock_account(self.connection, company_id, self.organization_id):
             return None
         organization = load_record(self.connection, company_id, ORGANIZATIONS, self.organization_id)
-        remote = organization_values(organization)
-        self._settle_unanswered(remote)
+        self._settle_unanswered(organization)
         edits = {
             one.field: one
             for one in load_edits(self.connection, company_id, self.organization_id)
             if not (one.is_parked or one.is_disputed or one.field.startswith(OWN))
         }
-        if not is_there or organization is None or organization["deleted_at"] is not None:
-            self._park(edits.values(), _GONE)
-            return None
-        pushes = self._planned(edits, remote, organization["update_time"] or organization["add_time"])
-        body = self._checked(edits, pushes)
-        rebuild_accounts(self.connection, self.mirror, {self.organization_id})
-        if singly:
-            body = dict(list(body.items())[:1])
-        return self._noted(body, edits, remote) if body else None
+        decision = decide(edits, organization, self.fields, is_there=is_there)
+        self._follow(decision, edits, organization)
+        if organization is not None and is_there:
+            rebuild_accounts(self.connection, self.mirror, {self.organization_id})
+        body = dict(list(decision.body.items())[:1]) if singly else decision.body
+        return self._noted(body, edits, organization) if body and organization else None
 
-    def _settle_unanswered(self, remote: Mapping[str, Any]) -> None:
-        """Writes that got no answer: whether they took effect shows in what Pipedrive holds now."""
+    def _settle_unanswered(self, organization: Mapping[str, Any] | None) -> None:
+        """Writes that got no answer: whether they took effect shows in what Pipedrive holds now, or in their event."""
+        remote = organization_values(organization)
         for write in load_unsettled(
             self.connection, self.mirror.company_id, entity=ORGANIZATIONS.name, organization_id=self.organization_id
         ):
-            took_effect = all(
-                field in self.fields.rules and same(self.fields.rules[field].field_type, value, remote.get(field))
-                for field, value in write.body.items()
+            arrived = {field for field, value in write.body.items() if self._is_there(field, value, remote)}
+            if tells_of(self.connection, self.mirror.company_id, self.fields, write):
+                arrived = set(write.body)
+            for edit in load_edits(self.connection, self.mirror.company_id, self.organization_id):
+                if edit.field in arrived:  # and was edited again since, perhaps: that goes on from here
+                    move_base(self.connection, edit, self.mirror.company_id, write.body[edit.field])
+            took_effect = len(arrived) == len(write.body)
+            note_outcome(
+                self.connection,
+                write.id,
+                State.DONE if took_effect else State.FAILED,
+                self.now,
+                error=f"no answer came; Pipedrive {'has it' if took_effect else 'did not have it'} when it was read",
+                update_time=changed_at(organization) if organization else None,
             )
-            state = State.DONE if took_effect else State.FAILED
-            reason = None if took_effect else "no answer came, and Pipedrive did not hold it when it was read again"
-            note_outcome(self.connection, write.id, state, self.now, error=reason)
 
-    def _planned(
-        self, edits: Mapping[str, Edit], remote: Mapping[str, Any], changed_at: datetime | None
-    ) -> Mapping[str, Any]:
-        """What is to be pushed, by field; everything else that was edited is settled."""
-        rules = {field: self.fields.rules[field] for field in edits if field in self.fields.rules}
-        unknown = [edit for field, edit in edits.items() if field not in rules]
-        self._park(unknown, "organizations have no such field (any more) that may be written")
-        actions = plan(
-            {field: edits[field].base_value for field in rules},
-            Local({field: edits[field].value for field in rules}, {one: edits[one].edited_at for one in rules}),
-            Remote(remote, changed_at),
-            rules,
+    def _is_there(self, field: str, value: Any, remote: Mapping[str, Any]) -> bool:
+        rule = self.fields.rules.get(field)
+        return rule is not None and same(rule.field_type, value, remote.get(field))
+
+    def _follow(self, decision: Decision, edits: Mapping[str, Edit], organization: Mapping[str, Any] | None) -> None:
+        """Do all of what was decided that needs no call."""
+        company_id = self.mirror.company_id
+        for field, base in decision.bases.items():
+            move_base(self.connection, edits[field], company_id, base)
+        for conflict in decision.conflicts:
+            self._record(edits[conflict.field], conflict, changed_at(organization) if organization else None)
+        for field, reason in decision.parked.items():
+            edit = edits[field]
+            park(self.connection, company_id, self.organization_id, field, edit.value, reason, self.now)
+        drop_edits(self.connection, company_id, self.organization_id, decision.settled)
+        self.counted += Pushed(
+            settled=len(decision.settled), conflicts=len(decision.conflicts), parked=len(decision.parked)
         )
-        pushes: dict[str, Any] = {}
-        disputed: set[str] = set()
-        for action in actions:
-            match action:
-                case Push(field, value, base):
-                    move_base(self.connection, edits[field], self.mirror.company_id, base)
-                    pushes[field] = value
-                case Disputed(field, _, account, pipedrive, winner):
-                    self._record(edits[field], action, changed_at)
-                    if winner is Side.ACCOUNT:
-                        move_base(self.connection, edits[field], self.mirror.company_id, pipedrive)
-                        pushes[field] = account
-                    elif winner is None:
-                        disputed.add(field)
-        settled = rules.keys() - pushes.keys() - disputed
-        drop_edits(self.connection, self.mirror.company_id, self.organization_id, settled)
-        self.counted += Pushed(settled=len(settled))
-        return pushes
 
     def _record(self, edit: Edit, disputed: Disputed, changed_at: datetime | None) -> None:
         policy = self.fields.rules[edit.field].policy
@@ -230,26 +224,9 @@ class _Preparing:
             resolved_by="policy" if disputed.winner else None,
         )
         record_conflict(self.connection, self.mirror.company_id, conflict)
-        self.counted += Pushed(conflicts=1)
 
-    def _checked(self, edits: Mapping[str, Edit], pushes: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The values as they are sent; what a field can't hold is parked, and nobody is asked."""
-        body = {}
-        for field, value in pushes.items():
-            try:
-                body[field] = check(self.fields.rules[field].field_type, value)
-            except Unfit as error:
-                self._park([edits[field]], f"{self.fields.name_of(field)}: {error}")
-        return body
-
-    def _park(self, edits: Any, reason: str) -> None:
-        for edit in edits:
-            park(
-                self.connection, self.mirror.company_id, self.organization_id, edit.field, edit.value, reason, self.now
-            )
-            self.counted += Pushed(parked=1)
-
-    def _noted(self, body: Mapping[str, Any], edits: Mapping[str, Edit], remote: Mapping[str, Any]) -> Intent:
+    def _noted(self, body: Mapping[str, Any], edits: Mapping[str, Edit], organization: Mapping[str, Any]) -> Intent:
+        remote = organization_values(organization)
         write = Write(
             organization_id=self.organization_id,
             entity=ORGANIZATIONS.name,
@@ -261,19 +238,20 @@ class _Preparing:
             requested_at=min(edits[field].edited_at for field in body),
             requested_by=", ".join(sorted({edits[field].edited_by for field in body})),
             sent_at=self.now,
+            update_time=changed_at(organization),
             attempts=1,
         )
         write_id = add_write(self.connection, self.mirror.company_id, write)
         return Intent(write_id, body, {field: edits[field] for field in body})
 
 
-def _send(mirror: Mirror, organization_id: int, intent: Intent) -> Answer:
+def _send(mirror: Mirror, organization_id: int, intent: Intent, purpose: Purpose) -> Answer:
     return mirror.client.patch(
         f"{_LISTING.path}/{organization_id}",
-        intent.payload,
+        payload_of(intent.body),
         cost=_WRITE_COST,
-        purpose=Purpose.WRITE_BACK.label,
-        priority=Purpose.WRITE_BACK.priority,
+        purpose=purpose.label,
+        priority=purpose.priority,
     )
 
 
@@ -311,15 +289,18 @@ def _refuse(
 ) -> Pushed:
     """Pipedrive does not take it: what is to blame is parked with Pipedrive's words, the rest is tried without it."""
     now = mirror.clock.now()
-    reason = _GONE if isinstance(error, NotFound | Gone) else error.words or error.message
+    reason = GONE if isinstance(error, NotFound | Gone) else error.words or error.message
     with mirror.database.writing() as connection:
-        for field in blamed:
-            edit = intent.edits[field]
-            park(connection, mirror.company_id, organization_id, field, edit.value, reason, now)
+        lock_account(connection, mirror.company_id, organization_id)
+        waiting = {one.field: one for one in load_edits(connection, mirror.company_id, organization_id)}
+        # What was edited again meanwhile is another value, which was not refused.
+        refused = [one for one in blamed if one in waiting and waiting[one].change_id == intent.edits[one].change_id]
+        for field in refused:
+            park(connection, mirror.company_id, organization_id, field, intent.edits[field].value, reason, now)
         note_outcome(connection, intent.write_id, State.FAILED, now, error=error.message)
         save_budget(connection, mirror.company_id, mirror.budget)
-    _log.warning("edits_parked", organization=organization_id, fields=list(blamed), reason=reason)
-    return Pushed(parked=len(blamed))
+    _log.warning("edits_parked", organization=organization_id, fields=refused, reason=reason)
+    return Pushed(parked=len(refused))
 
 
 def _blamed(intent: Intent, error: PipedriveError, fields: Fields) -> Sequence[str]:
@@ -329,13 +310,6 @@ def _blamed(intent: Intent, error: PipedriveError, fields: Fields) -> Sequence[s
     words = error.words.casefold()
     named = [field for field in intent.body if field in words or fields.name_of(field).casefold() in words]
     return named if len(named) == 1 else []  # a name may be an ordinary word of the sentence
-
-
-def organization_values(record: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What Pipedrive holds of the shared fields, by attribute and code."""
-    if record is None:
-        return {}
-    return {**(record["custom_fields"] or {}), **{name: record[name] for name in STANDARD}}
 
 
 def _page(record: Any, read_at: datetime) -> Page:

@@ -109,7 +109,9 @@ def test_the_tests_run_in_parallel_and_get_the_arguments(checkout: Path) -> None
     result = run(checkout / "scripts" / "test", "tests/store", "-k", "money", PYTHON=stand_in(checkout, STAND_IN))
     assert result.returncode == 0, result.stderr
     assert result.stderr == "Preparing the environment (first run only, about a minute)…\n"
-    assert (checkout / "calls").read_text().splitlines()[-1] == "-m pytest -n auto --dist worksteal tests/store -k money"
+    assert (checkout / "calls").read_text().splitlines()[
+        -1
+    ] == "-m pytest -n auto --dist worksteal tests/store -k money"
 
 
 def test_an_environment_is_made_once_and_again_when_a_lock_changes(checkout: Path) -> None:
