@@ -20,8 +20,9 @@ from sync.mirror.ingest import rebuild_accounts
 from sync.mirror.ordering import judge_change, judge_deletion
 from sync.pipedrive.entities import BY_EVENT, ENTITIES, ORGANIZATIONS, Entity
 from sync.pipedrive.envelope import parse
-from sync.pipedrive.events import Action, Event, change_of, read_event
+from sync.pipedrive.events import Action, Event, change_of, hand_of, read_event
 from sync.pipedrive.records import Row, Unstorable, to_row
+from sync.store.edits import name_hands
 from sync.store.errors import DatabaseBusy, DatabaseUnreachable
 from sync.store.follow_ups import ask_later
 from sync.store.inbox import Settled, State, Waiting, any_pending, load_deletions, load_pending, settle_events
@@ -120,6 +121,7 @@ class _Batch:
     mirror: Mirror
     settled: list[Settled] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
+    hands: dict[int, str] = field(default_factory=dict)  # who changed an organization last
 
     def apply(self, waiting: Iterable[Waiting]) -> None:
         """Apply events that come in the order in which they happened; then the accounts follow."""
@@ -127,13 +129,17 @@ class _Batch:
         for one in waiting:
             if told := self._read(one):
                 by_entity.setdefault(told.entity, []).append(told)
+                if told.entity is ORGANIZATIONS and (hand := hand_of(told.event)):
+                    self.hands[told.event.entity_id] = hand
         for entity, events in by_entity.items():
             self._touch(entity, {one.event.entity_id for one in events})
             for layer in _layers(events):
                 self._apply_layer(entity, layer)
             self._touch(entity, {one.event.entity_id for one in events})
         if self.touched:
-            rebuild_accounts(self.connection, self.mirror, self.touched)
+            now = self.mirror.clock.now()
+            rebuild_accounts(self.connection, self.mirror, self.touched, now=now)
+            name_hands(self.connection, self.mirror.company_id, self.hands, changed_at=now)
 
     def fail(self, waiting: Waiting, reason: str) -> None:
         """Keep an event with the reason why it can't be applied, until its record has been read."""

@@ -84,10 +84,12 @@ def settle_reads(
         revive_failed(connection, company_id, entity.singular, ids, read_at=read_at)
 
 
-def rebuild_accounts(connection: Connection, mirror: Mirror, organizations: Collection[int]) -> int:
-    """Build the accounts of some organizations; how many changed."""
+def rebuild_accounts(
+    connection: Connection, mirror: Mirror, organizations: Collection[int], *, now: datetime | None = None
+) -> int:
+    """Build the accounts of some organizations, now unless told otherwise; how many changed."""
     return build_accounts(
-        connection, mirror.company_id, mirror.valuation, organizations=organizations, now=mirror.clock.now()
+        connection, mirror.company_id, mirror.valuation, organizations=organizations, now=now or mirror.clock.now()
     )
 
 

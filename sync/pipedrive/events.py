@@ -47,6 +47,7 @@ class Event:
     merged_to_id: int | None = None
     merged_from_id: int | None = None
     previous: Mapping[str, Any] | None = None  # of a change: what was changed, as it was before
+    user_id: int | None = None  # who did it
 
     @property
     def occurrence(self) -> str:
@@ -91,7 +92,13 @@ def read_event(body: Any) -> Event:
         merged_to_id=_whole(meta, "merged_to_id", needed=False),
         merged_from_id=_whole(meta, "merged_from_id", needed=False),
         previous=previous,
+        user_id=_whole(meta, "user_id", needed=False),
     )
+
+
+def hand_of(event: Event) -> str | None:
+    """Who did it, as it is noted in an account's history."""
+    return None if event.user_id is None else f"pipedrive user {event.user_id}"
 
 
 def change_of(entity: Entity, event: Event) -> Change:

@@ -4,7 +4,7 @@ Rows come into `account_history` and `account_edits` by the triggers alone. All 
 transaction.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -268,6 +268,18 @@ def load_history(
     mine = (_HISTORY.company_id == company_id) & (_HISTORY.organization_id == organization_id)
     query = _entries().where(mine).order_by(_HISTORY.id.desc())
     return [HistoryEntry(*row) for row in connection.execute(query.limit(limit) if limit else query)]
+
+
+def name_hands(connection: Connection, company_id: int, hands: Mapping[int, str], *, changed_at: datetime) -> None:
+    """Say who made the changes that organizations brought in at a moment, by organization."""
+    for organization_id, hand in hands.items():
+        made_then = update(account_history).where(
+            _HISTORY.company_id == company_id,
+            _HISTORY.organization_id == organization_id,
+            _HISTORY.changed_at == changed_at,
+            _HISTORY.changed_by == "pipedrive",
+        )
+        connection.execute(made_then.values(changed_by=hand))
 
 
 def load_change(connection: Connection, company_id: int, change_id: int) -> HistoryEntry | None:

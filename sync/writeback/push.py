@@ -31,7 +31,7 @@ from sync.store.edits import Edit, drop_edits, load_edits, lock_account, move_ba
 from sync.store.journal import Action, State, Write, add_write, load_unsettled, note_outcome
 from sync.store.mirror import load_record
 from sync.store.tokens import save_budget
-from sync.writeback.races import tells_of
+from sync.writeback.races import hand_at_pipedrive, tells_of
 
 _LISTING = ORGANIZATIONS.listings[0]
 _READ_COST, _WRITE_COST = 1, 5  # tokens
@@ -216,7 +216,7 @@ class _Preparing:
             account_time=edit.edited_at,
             account_by=edit.edited_by,
             pipedrive_time=changed_at,
-            pipedrive_by=None,
+            pipedrive_by=hand_at_pipedrive(self.connection, self.mirror.company_id, self.organization_id, changed_at),
             policy=policy,
             detected_at=self.now,
             resolution=disputed.winner,

@@ -5,6 +5,7 @@ conflict, so that a person can bring it back. An event also tells that a write w
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from sync.accounts.values import FieldKind, FieldType, same
 from sync.mirror.company import Mirror
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.pipedrive.envelope import parse
-from sync.pipedrive.events import Event, Malformed, change_of, read_event
+from sync.pipedrive.events import Event, Malformed, change_of, hand_of, read_event
 from sync.store.conflicts import Conflict, load_conflicts, record_conflict
 from sync.store.holds import load_hold, save_events_seen
 from sync.store.inbox import load_changes
@@ -72,6 +73,22 @@ def tells_of(connection: Connection, company_id: int, fields: Fields, write: Wri
     )
     told = filter(None, (_told(payload) for _, _, payload in events))
     return any(one.update_time > write.update_time and _carries(one, write, fields) for one in told)
+
+
+def hand_at_pipedrive(
+    connection: Connection, company_id: int, organization_id: int, changed_at: datetime | None
+) -> str | None:
+    """Who made the last change of an organization at Pipedrive, if an event tells."""
+    if changed_at is None:
+        return None
+    after = changed_at - _CLOCKS
+    events = load_changes(connection, company_id, ORGANIZATIONS.singular, received_after=after, record=organization_id)
+    for _, _, payload in reversed(events):
+        with suppress(Malformed):
+            event = read_event(parse(payload.encode()))
+            if event.event_time.replace(microsecond=0) == changed_at:
+                return hand_of(event)
+    return None
 
 
 def _answered_until(connection: Connection, company_id: int, received_at: datetime) -> datetime:

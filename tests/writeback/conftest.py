@@ -1,6 +1,7 @@
 """A simulated Pipedrive, a mirror of it after its first copy, and the hands that edit accounts."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from sqlalchemy import RowMapping, select, update
 
 from sync.clock import ManualClock
 from sync.mirror.company import Mirror
+from sync.mirror.inbox import apply_inbox
+from sync.mirror.subscriptions import install
 from sync.sandbox import Proportions, Sandbox, generate
 from sync.sandbox.api import ApiWrite
 from sync.store.conflicts import Conflict, load_conflicts
@@ -18,6 +21,7 @@ from sync.writeback.cycle import write_back
 from sync.writeback.push import Pushed
 from tests.conftest import BeginWith
 from tests.mirror.conftest import NOW, OpenMirror, begin_filled, opening
+from tests.service.conftest import into_the_inbox
 
 
 @pytest.fixture
@@ -73,6 +77,18 @@ class Desk:
         """An edit at Pipedrive, a second after whatever was before."""
         self.clock.advance(1)
         self.sandbox.company.update("organizations", organization_id or self.id, values)
+
+    def subscribe(self) -> None:
+        """Let webhooks tell of every change from now on, into the inbox."""
+        self.sandbox.deliveries.transport = partial(into_the_inbox, self.mirror.database, clock=self.clock)
+        install(self.mirror, "https://sync.example.com/webhooks/pipedrive")
+
+    def hear(self) -> None:
+        """Let every webhook come that is on its way, and apply them."""
+        while (due := self.sandbox.deliveries.next_due()) is not None:
+            self.clock.advance(max(due - self.clock.monotonic(), 0))
+            self.sandbox.deliveries.pump()
+        apply_inbox(self.mirror)
 
     def write_back(self) -> Pushed:
         """One round, a second later."""

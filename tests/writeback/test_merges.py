@@ -1,26 +1,17 @@
 """Edits outlive what happens to the records they are about: merges, and fields that are deleted."""
 
-from functools import partial
-
 from sync.mirror.cycle import run_cycle
-from sync.mirror.inbox import apply_inbox
 from sync.mirror.reference import read_reference
 from sync.mirror.refusals import Refusals
-from sync.mirror.subscriptions import install
-from tests.service.conftest import into_the_inbox
 from tests.writeback.conftest import Desk
 
 
 def merge(desk: Desk, loser: int, survivor: int) -> None:
     """Merge two organizations, and let events tell of it."""
-    desk.sandbox.deliveries.transport = partial(into_the_inbox, desk.mirror.database, clock=desk.clock)
-    install(desk.mirror, "https://sync.example.com/webhooks/pipedrive")
+    desk.subscribe()
     desk.clock.advance(5)
     desk.sandbox.company.merge_organizations(loser, survivor)
-    while (due := desk.sandbox.deliveries.next_due()) is not None:
-        desk.clock.advance(max(due - desk.clock.monotonic(), 0))
-        desk.sandbox.deliveries.pump()
-    apply_inbox(desk.mirror)
+    desk.hear()
 
 
 def test_an_edit_follows_to_the_organization_that_survives_a_merge(desk: Desk) -> None:
