@@ -17,6 +17,7 @@ from sync.accounts.fields import Fields
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import ENGINE
 from sync.accounts.planner import Conflict as Disputed
+from sync.accounts.selecting import take_turn
 from sync.accounts.values import same
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import ingest, rebuild_accounts
@@ -148,6 +149,7 @@ class _Preparing:
 
     def intent(self, *, is_there: bool, singly: bool) -> Intent | None:
         company_id = self.mirror.company_id
+        take_turn(self.connection, company_id)  # as all do who build accounts, before they lock any
         if not lock_account(self.connection, company_id, self.organization_id):
             return None
         organization = load_record(self.connection, company_id, ORGANIZATIONS, self.organization_id)
@@ -260,9 +262,11 @@ def _settle(mirror: Mirror, organization_id: int, intent: Intent, answer: Answer
     now = mirror.clock.now()
     company_id = mirror.company_id
     with mirror.database.writing() as connection:
-        lock_account(connection, company_id, organization_id)
+        # First the turn, then the organization, then the account: whoever reads takes his locks in this order.
+        take_turn(connection, company_id)
         # Whatever began to be read before this moment may not know of the write yet.
-        ingest(connection, mirror, ORGANIZATIONS, _LISTING, _page(answer.data, now))
+        ingest(connection, mirror, ORGANIZATIONS, _LISTING, _page(answer.data, now), build=False)
+        lock_account(connection, company_id, organization_id)
         record = load_record(connection, company_id, ORGANIZATIONS, organization_id)
         held = organization_values(record)
         settled = []

@@ -1,12 +1,13 @@
 """An edit of an account reaches the organization, once, whatever happens on the way."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from sync.mirror.cycle import run_cycle
-from sync.mirror.ingest import ingest
+from sync.mirror.ingest import ingest, rebuild_accounts
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.pipedrive.errors import PipedriveError
 from sync.pipedrive.listing import Page
@@ -270,3 +271,36 @@ def test_a_page_read_before_the_write_and_stored_after_it_does_not_bring_the_old
     with desk.mirror.database.writing() as connection:
         ingest(connection, desk.mirror, ORGANIZATIONS, ORGANIZATIONS.listings[0], page)
     assert desk.here()["name"] == "Ours"
+
+
+def test_pages_that_are_stored_meanwhile_and_writes_never_wait_for_each_other(desk: Desk) -> None:
+    """Both lock organizations, and accounts: in one order, or the database would have to break one of them off."""
+    desk.restart(SYNC_WRITE_BACK__AT_ONCE="4")
+    records = desk.sandbox.company.all("organizations")
+    done = threading.Event()
+    failed: list[Exception] = []
+
+    def store() -> None:
+        try:
+            while not done.is_set():
+                # Read long ago: each time the page is looked at whole, and changes nothing.
+                shown = [{**one, "visible_to": None, "update_time": one["add_time"]} for one in records]
+                with desk.mirror.database.writing() as connection:
+                    page = Page(shown, None, desk.clock.now(), None)
+                    ingest(connection, desk.mirror, ORGANIZATIONS, ORGANIZATIONS.listings[0], page)
+                    rebuild_accounts(connection, desk.mirror, desk.ids)
+        except Exception as error:
+            failed.append(error)
+
+    storing = threading.Thread(target=store)
+    storing.start()
+    try:
+        for turn in range(3):
+            for one in desk.ids:
+                desk.edit(one, name=f"Turn {turn} of {one}")
+            desk.write_back()
+    finally:
+        done.set()
+        storing.join()
+    assert failed == []
+    assert all(desk.there(one)["name"] == f"Turn 2 of {one}" for one in desk.ids)
