@@ -6,13 +6,14 @@ from enum import Enum
 class Purpose(Enum):
     """A purpose and its priority; a lower number goes first when calls wait in line.
 
-    At 0 a person is waiting: our own share of the day's tokens does not stop such a call, only Pipedrive does.
+    At 0 a person is waiting, or the reserve for changes pays: our own share of the day's tokens does not stop such a
+    call, only Pipedrive does.
     """
 
     CHECK = ("check", 0)
     SUBSCRIBE = ("subscribe", 0)
     WRITE_BACK = ("write-back", 0)
-    FILL = ("fill", 0)  # computed values: no more than the reserve for changes is spent on them
+    FILL = ("fill", 0)  # computed values, as many as the reserve for changes pays for
     FOLLOW_UP = ("follow-up", 1)
     POLL = ("poll", 2)
     REFERENCE = ("reference", 2)

@@ -53,8 +53,9 @@ def use_up_our_share(client: Client, budget: TokenBudget, clock: ManualClock) ->
         read(client, Purpose.POLL)
 
 
-def test_every_purpose_has_a_priority_and_only_a_person_s_is_0() -> None:
-    assert {one for one in Purpose if one.priority == 0} == {Purpose.CHECK, Purpose.SUBSCRIBE}
+def test_only_what_a_person_waits_for_or_the_reserve_pays_has_priority_0() -> None:
+    first = {Purpose.CHECK, Purpose.SUBSCRIBE, Purpose.WRITE_BACK, Purpose.FILL}
+    assert {one for one in Purpose if one.priority == 0} == first
 
 
 @of_a_person
