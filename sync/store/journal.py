@@ -75,12 +75,6 @@ def add_write(connection: Connection, company_id: int, write: Write) -> int:
     return int(connection.execute(insert).scalar_one())
 
 
-def note_sent(connection: Connection, write_id: int, at: datetime) -> None:
-    """A write is about to go out."""
-    values = {"state": State.SENT, "sent_at": at, "attempts": _JOURNAL.attempts + 1}
-    connection.execute(update(journal).where(_JOURNAL.id == write_id).values(values))
-
-
 def note_outcome(
     connection: Connection,
     write_id: int,
