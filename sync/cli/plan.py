@@ -53,12 +53,12 @@ def print_pushed(pushed: Pushed) -> None:
     """What became of edits, in one sentence; nothing where there were none."""
     if pushed == Pushed():
         return
-    parts = [f"{count(pushed.writes, 'account')} written ({count(pushed.sent, 'field')})"] if pushed.writes else []
+    accounts, fields = count(pushed.writes, "account"), count(pushed.sent, "field")
+    parts = [f"{accounts} written ({fields})"] if pushed.writes else []
     parts += [f"{count(pushed.conflicts, 'conflict')} decided or kept"] if pushed.conflicts else []
     parts += [f"{count(pushed.parked, 'field')} parked: `pipedrive-sync conflicts list`"] if pushed.parked else []
-    parts += [f"{count(pushed.errands, 'activity or note')} sent"] if pushed.errands else []
-    parts += (
-        [f"{pushed.refused_errands:,} refused: `pipedrive-sync accounts errands`"] if pushed.refused_errands else []
-    )
+    parts += [f"activities and notes: {pushed.errands:,} sent"] if pushed.errands else []
+    refused = pushed.refused_errands
+    parts += [f"{refused:,} of them refused: `pipedrive-sync accounts errands`"] if refused else []
     if parts:
         typer.echo(f"Back to Pipedrive: {', '.join(parts)}.")
