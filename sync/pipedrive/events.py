@@ -92,8 +92,16 @@ def read_event(body: Any) -> Event:
         merged_to_id=_whole(meta, "merged_to_id", needed=False),
         merged_from_id=_whole(meta, "merged_from_id", needed=False),
         previous=previous,
-        user_id=_whole(meta, "user_id", needed=False),
+        user_id=_user(meta),
     )
+
+
+def _user(meta: Mapping[str, Any]) -> int | None:
+    """Who did it, where that can be told: it is good to know, and no reason to refuse an event."""
+    try:
+        return _whole(meta, "user_id", needed=False)
+    except Malformed:
+        return None
 
 
 def hand_of(event: Event) -> str | None:

@@ -134,6 +134,7 @@ def test_an_event_is_read_whole() -> None:
         webhook_id=3,
         data={"id": 77, "name": "Nord"},
         previous={"name": "Süd"},
+        user_id=1,
     )
 
 
@@ -144,6 +145,9 @@ def test_an_event_is_read_whole() -> None:
         ({"company_id": 7654321}, "company_id", 7654321),
         ({"company_id": "7654321"}, "company_id", 7654321),
         ({"id": 5}, "event_id", "5"),
+        ({"user_id": "5"}, "user_id", 5),
+        ({"user_id": ...}, "user_id", None),
+        ({"user_id": "system"}, "user_id", None),
         ({"webhook_id": 3}, "webhook_id", 3),
         ({"webhook_id": ...}, "webhook_id", None),
         ({"attempt": "4"}, "attempt", 4),
