@@ -99,9 +99,10 @@ def read_event(body: Any) -> Event:
 def _user(meta: Mapping[str, Any]) -> int | None:
     """Who did it, where that can be told: it is good to know, and no reason to refuse an event."""
     try:
-        return _whole(meta, "user_id", needed=False)
+        user_id: int | None = _whole(meta, "user_id", needed=False)
     except Malformed:
         return None
+    return user_id
 
 
 def hand_of(event: Event) -> str | None:
