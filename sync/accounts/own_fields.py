@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.accounts.overlay import OWN
-from sync.accounts.values import FieldKind, FieldType, Unfit, check, equal, parse
+from sync.accounts.values import FieldKind, FieldType, Unfit, check, parse
 from sync.settings import OwnField, Settings
 
 # Who edits where nobody does: computed values and defaults.
@@ -126,11 +126,6 @@ def computed_value(source: Source, account: Mapping[str, Any]) -> Any:
             return _number(value)
         case _:
             return str(value)
-
-
-def is_unchanged(filled: Any, value: Any) -> bool:
-    """Whether a computed value is the one that was filled in last."""
-    return equal(filled, value)
 
 
 def _number(value: Any) -> int | float:

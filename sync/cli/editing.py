@@ -20,9 +20,9 @@ from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.settings import Settings
 from sync.store.edits import HistoryEntry, unpark
-from sync.store.filled import approve_filled_fields
 from sync.store.holds import save_approval, switch_account
 from sync.writeback.editing import CannotEdit, edit_account, typed_values, undo_change
+from sync.writeback.filling import approve_filling
 
 SENT_BY = "The running service sends it, or the next `pipedrive-sync sync`."
 
@@ -161,12 +161,13 @@ def retry(
 
 def approve(company: Company = None) -> None:
     """Let all edits made until now go to Pipedrive, however many accounts they are of."""
-    with migrated_database(start()) as database:
+    settings = start()
+    with migrated_database(settings) as database:
         company_id = company_with_accounts(database, company)
         with database.writing() as connection:
             now = SystemClock().now()
             save_approval(connection, company_id, by=whoever_runs_this(), at=now)
-            fields = approve_filled_fields(connection, company_id, now)
+            fields = approve_filling(connection, company_id, settings, now)
     what = f" {count(fields, 'field')} at Pipedrive will be filled from accounts." if fields else ""
     typer.echo(f"Edits made until now are approved.{what} {SENT_BY}")
 

@@ -170,6 +170,12 @@ def count_edits(connection: Connection, company_id: int) -> dict[str, int]:
     return {"waiting": 0, "parked": 0, "disputed": 0} | {row[0]: row[1] for row in connection.execute(query)}
 
 
+def count_edited_by(connection: Connection, company_id: int, hand: str) -> int:
+    """How many accounts have an edit by one hand that waits."""
+    mine = (_EDITS.company_id == company_id) & (_EDITS.edited_by == hand)
+    return connection.scalar(select(func.count(_EDITS.organization_id.distinct())).where(mine)) or 0
+
+
 def any_edits(connection: Connection, company_id: int) -> bool:
     """Whether any field waits."""
     return connection.scalar(select(1).where(_EDITS.company_id == company_id).limit(1)) is not None

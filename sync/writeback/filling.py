@@ -4,9 +4,9 @@ All of it becomes edits of the account's custom field, which travel like any oth
 made at Pipedrive, before somebody has approved it; and computed values keep to the reserve for changes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -19,23 +19,23 @@ from sync.accounts.own_fields import (
     computed_value,
     fit_own,
     from_api,
-    is_unchanged,
     sources_of,
     to_api,
 )
-from sync.accounts.values import Unfit
+from sync.accounts.values import Unfit, equal
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import ingest
 from sync.mirror.state import token_state
 from sync.pipedrive.entities import FIELDS, ORGANIZATIONS, Listing
 from sync.pipedrive.listing import Page, fetch_page
 from sync.pipedrive.purpose import Purpose
-from sync.settings import OwnField
+from sync.settings import OwnField, Settings
 from sync.store.custom_fields import StoredDefinition, load_definitions
-from sync.store.edits import Edit, drop_edits, load_edits, load_own_edits, lock_account, move_base, park
+from sync.store.edits import Edit, count_edited_by, drop_edits, load_edits, load_own_edits, lock_account, move_base, park
 from sync.store.filled import (
     FilledField,
     accounts_without,
+    approve_filled_fields,
     differing_accounts,
     edit_custom_field,
     keep_filled_fields,
@@ -77,9 +77,21 @@ def fill_fields(mirror: Mirror) -> None:
         if filled.source.two_way:
             _follow(mirror, filled)
     _give_defaults(mirror, {filled.source.name for filled in ready})
-    for filled in ready:
-        if filled.source.is_computed:
-            _compute(mirror, filled)
+    if computed := [filled for filled in ready if filled.source.is_computed]:
+        _compute(mirror, computed)
+
+
+def approve_filling(connection: Connection, company_id: int, settings: Settings, at: datetime) -> int:
+    """Let everything the settings name fill its field; how much of it is new."""
+    keep_filled_fields(connection, company_id, list(sources_of(settings)))
+    return approve_filled_fields(connection, company_id, at)
+
+
+def unapproved_fields(connection: Connection, company_id: int, settings: Settings) -> Sequence[str]:
+    """The titles of the fields that are to be filled, and wait for somebody's word."""
+    sources = sources_of(settings)
+    known = load_filled_fields(connection, company_id) if sources else {}
+    return [one.title for name, one in sources.items() if name not in known or known[name].approved_at is None]
 
 
 def take_up_own_edits(mirror: Mirror) -> None:
@@ -221,17 +233,21 @@ def _made(mirror: Mirror, listing: Listing, source: Source) -> Any:
 def _give_defaults(mirror: Mirror, ready: Collection[str]) -> None:
     """Accounts that never had a value in an own field get its default, as if somebody had given it.
 
-    Where Pipedrive may hold a value, that has to be seen first.
+    What goes to Pipedrive waits until its field is there, as that may hold a value, and for what the reserve allows.
     """
     for name, own in mirror.settings.own_fields.items():
-        while own.default is not None and (own.to != "two-way" or f"{OWN}{name}" in ready):
+        stays = own.to == "local"
+        if own.default is None or not (stays or f"{OWN}{name}" in ready):
+            continue
+        limit = _AT_ONCE
+        while limit > 0:
             with mirror.database.writing() as connection:
-                lacking = accounts_without(connection, mirror.company_id, name, _AT_ONCE)
+                limit = _AT_ONCE if stays else min(_AT_ONCE, _allowed(connection, mirror))
+                lacking = accounts_without(connection, mirror.company_id, name, limit)
+                now = mirror.clock.now()
                 for one in lacking:
-                    set_own_field(
-                        connection, mirror.company_id, one, name, own.default, by=ENGINE, at=mirror.clock.now()
-                    )
-            if len(lacking) < _AT_ONCE:
+                    set_own_field(connection, mirror.company_id, one, name, own.default, by=ENGINE, at=now)
+            if len(lacking) < limit:
                 break
 
 
@@ -250,37 +266,33 @@ def _follow(mirror: Mirror, filled: _Filled) -> None:
             return
 
 
-def _compute(mirror: Mirror, filled: _Filled) -> None:
-    """Computed values that really changed become edits of the custom field, as many as the reserve allows."""
-    allowed = _allowed(mirror)
+def _compute(mirror: Mirror, computed: Sequence[_Filled]) -> None:
+    """Computed values that really changed become edits, as many as the reserve allows; those of an account together."""
     before = mirror.clock.now() - timedelta(seconds=mirror.settings.write_back.computed_interval)
-    while allowed > 0:
+    looked_at, limit = 1, 1
+    while looked_at and limit:
         with mirror.database.writing() as connection:
-            limit = min(_AT_ONCE, allowed)
-            stale = stale_accounts(
-                connection, mirror.company_id, filled.source.name, written_before=before, limit=limit
-            )
-            allowed -= sum(_fill_in(connection, mirror, filled, account, last) for account, last in stale)
-        if len(stale) < limit:
-            return
+            limit = min(_AT_ONCE, _allowed(connection, mirror))
+            looked_at = sum(_fill_in(connection, mirror, filled, before, limit) for filled in computed)
 
 
-def _fill_in(connection: Connection, mirror: Mirror, filled: _Filled, account: Mapping[str, Any], last: Any) -> bool:
-    """Whether the value differs from what was filled in last."""
-    company_id, one, now = mirror.company_id, account["organization_id"], mirror.clock.now()
-    value = computed_value(filled.source, account)
-    differs = not is_unchanged(last, value)
-    if differs:
-        edit_custom_field(connection, company_id, one, filled.code, value, by=ENGINE, at=now)
-    save_filled_value(connection, company_id, one, filled.source.name, value, now)
-    return differs
+def _fill_in(connection: Connection, mirror: Mirror, filled: _Filled, before: datetime, limit: int) -> int:
+    """Fill in one source's values of some accounts that changed since before a moment; how many were looked at."""
+    company_id, source, now = mirror.company_id, filled.source, mirror.clock.now()
+    stale = stale_accounts(connection, company_id, source.name, written_before=before, limit=limit)
+    for account, last in stale:
+        one, value = account["organization_id"], computed_value(source, account)
+        if not equal(last, value):
+            edit_custom_field(connection, company_id, one, filled.code, value, by=ENGINE, at=now)
+        save_filled_value(connection, company_id, one, source.name, value, now)
+    return len(stale)
 
 
-def _allowed(mirror: Mirror) -> int:
-    """How many accounts may be filled with what is left of the day's reserve for changes."""
+def _allowed(connection: Connection, mirror: Mirror) -> int:
+    """How many more accounts may be filled with what is left of the day's reserve for changes."""
     tokens = token_state(mirror.budget, mirror.settings, mirror.clock.now())
     reserve = mirror.settings.budget.reserve * tokens.our_limit
     left = reserve - tokens.used_by_purpose.get(Purpose.FILL.label, 0)
     if tokens.available is not None:
         left = min(left, tokens.available)
-    return max(int(left) // _WRITE_COST, 0)
+    return max(int(left) // _WRITE_COST - count_edited_by(connection, mirror.company_id, ENGINE), 0)

@@ -1,6 +1,6 @@
 """What `status` tells of the write-back, from the database alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from sync.store.edits import load_edits, load_parked, load_queue
 from sync.store.holds import load_hold
 from sync.store.journal import State, count_writes
 from sync.writeback.errands import load_errands
+from sync.writeback.filling import unapproved_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class WriteState:
     open_conflicts: int
     writes: Mapping[str, int]  # by what became of them
     refused_errands: int
+    unapproved_fields: Sequence[str]  # custom fields at Pipedrive that the settings have filled, by title
 
     @property
     def attention(self) -> Iterator[str]:
@@ -38,6 +40,11 @@ class WriteState:
             yield (
                 f"Edits of {self.unapproved_accounts:,} accounts wait for approval: look at them with "
                 "`pipedrive-sync sync --dry-run`, then run `pipedrive-sync accounts approve`."
+            )
+        if self.unapproved_fields:
+            yield (
+                f"Custom fields at Pipedrive are to be filled from accounts ({', '.join(self.unapproved_fields)}): "
+                "`pipedrive-sync accounts approve` lets them be made and filled."
             )
         if self.paused_at is not None and self.waiting_accounts:
             yield (
@@ -79,5 +86,6 @@ def load_write_state(connection: Connection, company_id: int, settings: Settings
         parked=len(load_parked(connection, company_id)),
         open_conflicts=len(load_conflicts(connection, company_id, only_open=True)),
         writes={state.value: counts.get(state.value, 0) for state in State},
+        unapproved_fields=unapproved_fields(connection, company_id, settings),
         refused_errands=sum(one.state is State.FAILED for one in load_errands(connection, company_id)),
     )
