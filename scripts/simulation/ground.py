@@ -5,6 +5,7 @@ Its connections and what SQLAlchemy has compiled for it outlive a history: both 
 
 import shutil
 import sqlite3
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from sqlalchemy import event, text
@@ -16,7 +17,7 @@ from sync.store.schema import metadata
 _KEPT = "beginning"  # the schema that holds the rows of the beginning
 
 
-class Ground:
+class Ground(ABC):
     """A database for a history: `mortal` is the program's, `lasting` everybody else's."""
 
     def __init__(self, url: str) -> None:
@@ -28,9 +29,9 @@ class Ground:
         """The address, with what is secret in it."""
         return self.lasting.url.render_as_string(hide_password=False)
 
+    @abstractmethod
     def renew(self) -> None:
         """Put everything back as it was at the beginning."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -95,7 +95,6 @@ class Details:
     synced_at: datetime  # when the organization was last seen to differ from what was held
     read_at: datetime | None  # when Pipedrive was last asked for changes of organizations
     deleted_at: datetime | None  # the organization
-    field_names: Mapping[str, str]  # of custom fields, by code
     changes: Sequence[HistoryEntry]  # the latest first, at most `LAST_CHANGES`
     edits: Sequence[Edit]  # not agreed on with Pipedrive yet
     parked: Sequence[Parked]
@@ -133,7 +132,6 @@ def load_details(connection: Connection, company_id: int, organization_id: int) 
         synced_at=organization.synced_at,
         read_at=load_checkpoint(connection, company_id, "organizations")["last_run_at"],
         deleted_at=organization.deleted_at,
-        field_names={field.code: field.name for field in custom_fields(connection, company_id)},
         changes=load_history(connection, company_id, organization_id, LAST_CHANGES),
         edits=load_edits(connection, company_id, organization_id),
         parked=load_parked(connection, company_id, organization_id),

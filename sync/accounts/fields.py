@@ -14,8 +14,9 @@ from sqlalchemy import Connection
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import sources_of
 from sync.accounts.planner import Policy, Rule
+from sync.accounts.queries import load_users
 from sync.accounts.readable import custom_fields
-from sync.accounts.values import STANDARD, FieldKind, FieldType, custom
+from sync.accounts.values import OF_USERS, STANDARD, FieldKind, FieldType, custom
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.settings import OwnField, Settings, SettingsError
@@ -37,6 +38,7 @@ class Fields:
     names: Mapping[str, str]  # what people call them; custom fields have unique names
     hidden: frozenset[str] = frozenset()  # kept out by privacy
     own: Mapping[str, OwnField] = field(default_factory=lambda: MappingProxyType({}))  # under `fields.` and their name
+    users: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def find(self, text: str) -> str:
         """The attribute or code that a text means: itself, or a name in any case. Raises `NoSuchField`."""
@@ -55,6 +57,16 @@ class Fields:
         known = ", ".join(sorted(named.values(), key=str.casefold))
         raise NoSuchField(f"{wanted!r} is no field of an account that can be edited.", f"There are: {known}.")
 
+    def readable(self, code: str, value: Any) -> Any:
+        """A value with labels and names in place of ids; what has none stays as it is."""
+        if isinstance(value, list):
+            return [self.readable(code, one) for one in value]
+        if code not in self.rules or type(value) is not int:
+            return value
+        kind = self.rules[code].field_type
+        known = self.users if kind.kind in OF_USERS else kind.options or {}
+        return known.get(value, value)
+
     def name_of(self, code: str) -> str:
         """What people call a field; one that is gone keeps its code."""
         return self.names.get(code, code.removeprefix(OWN))
@@ -72,7 +84,13 @@ def load_fields(connection: Connection, company_id: int, settings: Settings) -> 
     default = Policy(settings.write_back.policy)
     rules = {code: Rule(types[code], policies.get(code, default)) for code in shown}
     own = {f"{OWN}{name}": one for name, one in settings.own_fields.items()}
-    return Fields(MappingProxyType(rules), MappingProxyType(shown), frozenset(hidden), MappingProxyType(own))
+    return Fields(
+        MappingProxyType(rules),
+        MappingProxyType(shown),
+        frozenset(hidden),
+        MappingProxyType(own),
+        load_users(connection, company_id),
+    )
 
 
 def _filled(connection: Connection, company_id: int, settings: Settings) -> dict[str, Policy]:

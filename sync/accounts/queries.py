@@ -132,7 +132,7 @@ def load_names(connection: Connection, company_id: int) -> Names:
         return {one: name for one, name in found if one is not None and name is not None}
 
     return Names(
-        users=of("users", "id", "name"),
+        users=load_users(connection, company_id),
         activity_types=of("activity_types", "key_string", "name"),
         pipelines=of("pipelines", "id", "name"),
         stages=of("stages", "id", "name"),
@@ -198,6 +198,12 @@ def find_organizations(connection: Connection, company_id: int, text: str) -> Se
     """The organizations a person may mean, accounts or not, deleted ones included."""
     columns = _ORGANIZATIONS.c
     return _find(connection, text, columns.id, columns.name, columns.company_id == company_id)
+
+
+def load_users(connection: Connection, company_id: int) -> Mapping[int, str]:
+    """The names of all users, by id."""
+    query = select(_USERS.c.id, _USERS.c.name).where(_USERS.c.company_id == company_id)
+    return {one: name for one, name in connection.execute(query) if name}
 
 
 def find_users(connection: Connection, company_id: int, text: str) -> Sequence[Named]:

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -76,6 +77,7 @@ STANDARD: Mapping[str, FieldType] = MappingProxyType(
 # Pipedrive API: it writes the formatted address itself, and its operations don't list it among what is sent.
 _SENT_PARTS = tuple(part for part in ADDRESS_PARTS if part != "formatted_address")
 VISIBILITIES = (1, 3, 5, 7)
+OF_USERS = frozenset({FieldKind.OWNER, FieldKind.USER})
 
 _OWN_KINDS = ("name", "owner", "labels", "visibility", "whole")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
@@ -361,11 +363,10 @@ def _choices(field_type: FieldType) -> str:
 
 
 def _date(_: FieldType, value: Any) -> str:
-    try:
-        if isinstance(value, str) and date.fromisoformat(value.strip()).isoformat() == value.strip():
-            return value.strip()
-    except ValueError:
-        pass
+    text = value.strip() if isinstance(value, str) else ""
+    with suppress(ValueError):
+        if date.fromisoformat(text).isoformat() == text:
+            return text
     raise Unfit("it must be a date, such as 2026-12-31")
 
 

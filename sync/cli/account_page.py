@@ -10,6 +10,7 @@ import typer
 from rich.cells import cell_len
 
 from sync.accounts.details import LAST_CHANGES, LAST_DONE, Activity, Deal, Details
+from sync.accounts.fields import Fields
 from sync.accounts.overlay import OWN
 from sync.cli.formats import activity, count, custom, day, due, minute, money, one_line, short
 from sync.cli.output import print_table
@@ -56,7 +57,7 @@ def document(found: Details) -> Mapping[str, Any]:
     }
 
 
-def print_page(found: Details) -> None:
+def print_page(found: Details, fields: Fields) -> None:
     """Print the account for a person."""
     account = found.account
     typer.secho(f"{one_line(account['name'])}  ({account['status']} account {account['organization_id']})", bold=True)
@@ -68,7 +69,7 @@ def print_page(found: Details) -> None:
     _print_persons(found)
     _print_activities("Planned", found.planned[:_SHOWN_PLANNED], len(found.planned), found)
     _print_activities(f"Done (the last {LAST_DONE})", found.done, len(found.done), found)
-    _print_changes(found)
+    _print_changes(found, fields)
     typer.echo(f"\n{count(found.notes_count, 'note')}, {count(found.files_count, 'file')}.")
     typer.echo(_freshness(found))
 
@@ -179,7 +180,7 @@ def _print_activities(title: str, activities: Sequence[Activity], total: int, fo
     )
 
 
-def _print_changes(found: Details) -> None:
+def _print_changes(found: Details, fields: Fields) -> None:
     """What was changed last, and what of it waits, is parked, or has to be decided."""
     if found.changes:
         typer.echo()
@@ -191,9 +192,9 @@ def _print_changes(found: Details) -> None:
                     str(one.id),
                     minute(one.changed_at),
                     one_line(one.changed_by),
-                    _field_name(one.field, found),
-                    short(custom(one.old_value)),
-                    short(custom(one.new_value)),
+                    one_line(fields.name_of(one.field)),
+                    short(custom(fields.readable(one.field, one.old_value))),
+                    short(custom(fields.readable(one.field, one.new_value))),
                 )
                 for one in found.changes
             ),
@@ -201,16 +202,12 @@ def _print_changes(found: Details) -> None:
         )
     for edit in found.edits:
         if not (edit.is_parked or edit.is_disputed or edit.field.startswith(OWN)):
-            typer.echo(f"{_field_name(edit.field, found)} waits to be written, since {minute(edit.edited_at)}.")
+            typer.echo(f"{one_line(fields.name_of(edit.field))} waits to be written, since {minute(edit.edited_at)}.")
     for parked in found.parked:
-        typer.echo(f"{_field_name(parked.field, found)} can't be written: {one_line(parked.reason)}.")
+        typer.echo(f"{one_line(fields.name_of(parked.field))} can't be written: {one_line(parked.reason)}.")
     for conflict in found.conflicts:
-        name = _field_name(conflict.field, found)
+        name = one_line(fields.name_of(conflict.field))
         typer.echo(f"{name} was changed on both sides: decide with `pipedrive-sync conflicts resolve {conflict.id}`.")
-
-
-def _field_name(field: str, found: Details) -> str:
-    return one_line(found.field_names.get(field, field))
 
 
 def _activity(one: Activity) -> str:

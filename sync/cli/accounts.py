@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sync.accounts.details import Details, load_details
+from sync.accounts.fields import load_fields
 from sync.accounts.queries import (
     Listed,
     Named,
@@ -90,13 +91,16 @@ def show_command(
     json: Json = False,
 ) -> None:
     """Show everything known of one account."""
-    with migrated_database(start()) as database, reader_may_leave():
+    settings = start()
+    with migrated_database(settings) as database, reader_may_leave():
         company_id = company_with_accounts(database, company)
         found = _details(database, company_id, account)
         if json:
             print_json(document(found))
         else:
-            print_page(found)
+            with database.reading() as connection:
+                fields = load_fields(connection, company_id, settings)
+            print_page(found, fields)
 
 
 @app.command("export")

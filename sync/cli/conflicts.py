@@ -65,8 +65,8 @@ def _row(conflict: Conflict, fields: Fields, names: dict[int, str]) -> tuple[obj
         str(conflict.id),
         _account(conflict.organization_id, names),
         one_line(fields.name_of(conflict.field)),
-        custom(conflict.account_value),
-        custom(conflict.pipedrive_value),
+        custom(fields.readable(conflict.field, conflict.account_value)),
+        custom(fields.readable(conflict.field, conflict.pipedrive_value)),
         minute(conflict.detected_at),
         decided,
     )
@@ -82,7 +82,7 @@ def _print_parked(parked: Sequence[Parked], fields: Fields, names: dict[int, str
             (
                 _account(one.organization_id, names),
                 one_line(fields.name_of(one.field)),
-                custom(one.value),
+                custom(fields.readable(one.field, one.value)),
                 one_line(one.reason),
                 minute(one.since),
                 one.attempts,
@@ -111,9 +111,14 @@ def show_command(
         print_json(asdict(found) | {"field_name": fields.name_of(found.field)})
         return
     typer.echo(f"Conflict {found.id}: {one_line(fields.name_of(found.field))} of account {found.organization_id}")
-    typer.echo(f"Before        {custom(found.base_value) or 'nothing'}")
-    ours = f"{custom(found.account_value) or 'nothing'}  ({minute(found.account_time)}, {one_line(found.account_by)})"
-    theirs = f"{custom(found.pipedrive_value) or 'nothing'}  ({minute(found.pipedrive_time)})"
+    base, account, pipedrive = (
+        custom(fields.readable(found.field, value)) or "nothing"
+        for value in (found.base_value, found.account_value, found.pipedrive_value)
+    )
+    typer.echo(f"Before        {base}")
+    ours = f"{account}  ({minute(found.account_time)}, {one_line(found.account_by)})"
+    who = f", {one_line(found.pipedrive_by)}" if found.pipedrive_by else ""
+    theirs = f"{pipedrive}  ({minute(found.pipedrive_time)}{who})"
     typer.echo(f"Here          {ours}")
     typer.echo(f"At Pipedrive  {theirs}")
     typer.echo(f"Detected      {minute(found.detected_at)}, policy {found.policy}")

@@ -73,14 +73,17 @@ def set_command(
             changed = edit_account(
                 connection, company_id, fields, organization_id, values, by=whoever_runs_this(), at=now
             )
-    shown = {fields.name_of(field): values[field] for field in changed}
     if json:
+        shown = {fields.name_of(field): values[field] for field in changed}
         print_json({"organization_id": organization_id, "changed": shown})
         return
-    for name, value in shown.items():
-        typer.echo(f"{one_line(name)}: {custom(value) or 'cleared'}")
+    for field in changed:
+        value = custom(fields.readable(field, values[field])) or "cleared"
+        typer.echo(f"{one_line(fields.name_of(field))}: {value}")
     _warn_of_parts(fields, {field: values[field] for field in changed})
-    typer.echo(f"Changed {count(len(shown), 'field')} of account {organization_id}. {_how_sent(settings, bool(shown))}")
+    typer.echo(
+        f"Changed {count(len(changed), 'field')} of account {organization_id}. {_how_sent(settings, bool(changed))}"
+    )
 
 
 def _how_sent(settings: Settings, changed: bool) -> str:
@@ -132,10 +135,15 @@ def undo(
 def _print_undone(fields: Fields, undone: Sequence[HistoryEntry]) -> None:
     for one in undone[:20]:
         typer.echo(
-            f"{_which(fields, one)}: {custom(one.new_value) or 'nothing'} → {custom(one.old_value) or 'nothing'}"
+            f"{_which(fields, one)}: {_value(fields, one.field, one.new_value)} → "
+            f"{_value(fields, one.field, one.old_value)}"
         )
     if undone:
         typer.echo(f"Took {count(len(undone), 'change')} back. {SENT_BY}")
+
+
+def _value(fields: Fields, field: str, value: Any) -> str:
+    return custom(fields.readable(field, value)) or "nothing"
 
 
 def _which(fields: Fields, change: HistoryEntry) -> str:

@@ -161,12 +161,11 @@ class _Desk:
         with self.database.writing() as connection:
             number = ask(connection, self.company_id, by=whoever_runs_this(), now=SystemClock().now())
             (errand,) = [one for one in load_errands(connection, self.company_id) if one.id == number]
-            held = load_record(connection, self.company_id, ACTIVITIES, errand.record_id or 0)
             paused = load_hold(connection, self.company_id).paused_at is not None
         if self.json:
             print_json(asdict(errand))
         else:
-            typer.echo(f"Noted: {_described(errand, held or {})}. {self._how_sent(paused=paused)}")
+            typer.echo(f"Noted: {described(self.database, self.company_id, errand)}. {self._how_sent(paused=paused)}")
 
     def _how_sent(self, *, paused: bool) -> str:
         if not self.settings.write_back.enabled:
@@ -190,17 +189,14 @@ def errands(
             if drop is not None:
                 drop_errand(connection, desk.company_id, drop)
             found = load_errands(connection, desk.company_id, one)
-            held = {
-                errand.id: load_record(connection, desk.company_id, ACTIVITIES, errand.record_id or 0) or {}
-                for errand in found
-            }
+        what = {errand.id: described(desk.database, desk.company_id, errand) for errand in found}
     if json:
         print_json([asdict(errand) for errand in found])
         return
     rows = [
         (
             str(errand.id),
-            _described(errand, held[errand.id]),
+            what[errand.id],
             errand.state.value,
             minute(errand.requested_at),
             one_line(errand.requested_by),
@@ -221,8 +217,10 @@ def _desk(company: int | None, json: bool) -> Iterator[_Desk]:
         yield _Desk(settings, database, company_with_accounts(database, company), json)
 
 
-def _described(errand: Write, held: Mapping[str, Any]) -> str:
-    """What is to be done, in words; `held` is the activity that it is to be done to."""
+def described(database: Database, company_id: int, errand: Write) -> str:
+    """What is to be done, in words."""
+    with database.reading() as connection:
+        held = load_record(connection, company_id, ACTIVITIES, errand.record_id or 0) or {}
     body, account = errand.body, f"account {errand.organization_id}"
     if errand.entity == NOTES.name:
         return f"a note for {account}"

@@ -5,10 +5,15 @@ from dataclasses import asdict
 
 import typer
 
+from sync.accounts.fields import Fields, load_fields
+from sync.cli.errands import described
 from sync.cli.formats import count, custom, one_line
 from sync.cli.output import print_json
 from sync.mirror.company import Mirror
 from sync.settings import Settings
+from sync.store.journal import State
+from sync.writeback.errands import load_errands
+from sync.writeback.filling import fill_fields, take_up_own_edits, unapproved_fields
 from sync.writeback.preview import PlannedWrite, plan_writes
 from sync.writeback.push import Pushed
 
@@ -22,31 +27,47 @@ def never_sending(settings: Settings) -> Settings:
 
 def show_plan(mirror: Mirror, *, json: bool) -> None:
     """Print what would be written; exits 1 if that is anything."""
+    fill_fields(mirror)
+    take_up_own_edits(mirror)
+    company_id = mirror.company_id
     with mirror.database.reading() as connection:
-        planned = plan_writes(connection, mirror.company_id, mirror.settings)
+        fields = load_fields(connection, company_id, mirror.settings)
+        planned = plan_writes(connection, company_id, mirror.settings)
+        unapproved = unapproved_fields(connection, company_id, mirror.settings)
+        errands = [one for one in load_errands(connection, company_id) if one.state is not State.FAILED]
     if json:
-        print_json([asdict(one) for one in planned])
+        accounts = [asdict(one) for one in planned]
+        print_json({"accounts": accounts, "fields": unapproved, "errands": [asdict(one) for one in errands]})
     else:
-        _print_plan(planned)
-    if planned:
+        _print_plan(planned, fields)
+        for title in unapproved:
+            typer.echo(
+                f"Custom field “{one_line(title)}”, made if it is not there, would be filled once it is approved."
+            )
+        for errand in errands:
+            typer.echo(f"Asked for: {described(mirror.database, company_id, errand)}.")
+        sent = count(sum(bool(one.body) for one in planned), "account")
+        anything = planned or unapproved or errands
+        typer.echo(f"{sent} would be written; nothing was." if anything else "Nothing is to be written.")
+    if planned or unapproved or errands:
         raise typer.Exit(_WOULD_WRITE)
 
 
-def _print_plan(planned: Sequence[PlannedWrite]) -> None:
+def _print_plan(planned: Sequence[PlannedWrite], fields: Fields) -> None:
     for write in planned:
         typer.secho(f"{one_line(write.account)}  (organization {write.organization_id})", bold=True)
         for change in write.changes:
+            old, new = (fields.readable(change.field, value) for value in (change.old_value, change.new_value))
             typer.echo(f"  {one_line(change.name)}")
-            typer.secho(f"    - {custom(change.old_value) or 'nothing'}", fg="red")
-            typer.secho(f"    + {custom(change.new_value) or 'nothing'}", fg="green")
+            typer.secho(f"    - {custom(old) or 'nothing'}", fg="red")
+            typer.secho(f"    + {custom(new) or 'nothing'}", fg="green")
         for conflict in write.conflicts:
             winner = f"{conflict['winner']} wins" if conflict["winner"] else "waits for a decision"
-            values = f"here {custom(conflict['account'])!r}, at Pipedrive {custom(conflict['pipedrive'])!r}"
+            here, there = (fields.readable(conflict["field"], conflict[side]) for side in ("account", "pipedrive"))
+            values = f"here {custom(here)!r}, at Pipedrive {custom(there)!r}"
             typer.echo(f"  {one_line(conflict['name'])}: changed on both sides ({values}): {winner}")
         for name, reason in write.parked.items():
             typer.echo(f"  {one_line(name)}: can't be written: {one_line(reason)}")
-    sent = sum(bool(one.body) for one in planned)
-    typer.echo(f"{count(sent, 'account')} would be written; nothing was." if planned else "Nothing is to be written.")
 
 
 def print_pushed(pushed: Pushed) -> None:

@@ -25,7 +25,7 @@ from sync.pipedrive.entities import ENTITIES, Entity, Listing, Lookup
 from sync.service.plan import Plan
 from sync.store.inbox import prune_events
 from sync.writeback.cycle import ApprovalNeeded, PlanLog, write_back
-from sync.writeback.filling import fill_fields
+from sync.writeback.filling import fill_fields, take_up_own_edits
 
 APPLY = "apply"
 BACKFILL = "backfill"
@@ -91,6 +91,7 @@ def _backfill(mirror: Mirror, _plan: Plan) -> Mirror:
 
 def _write_back(plan_log: PlanLog, mirror: Mirror, _plan: Plan) -> None:
     if mirror.settings.write_back.dry_run:
+        take_up_own_edits(mirror)
         plan_log.write(mirror)
         return
     with suppress(ApprovalNeeded):  # no failure: `status` asks for it

@@ -203,6 +203,7 @@ class PlanLog:
                 self._logged[one.organization_id] = one
                 names = [change.name for change in one.changes]
                 parked, conflicts = len(one.parked), len(one.conflicts)
+                _log.debug("would_send", organization=one.organization_id, body=one.body)
                 _log.info(
                     "would_write", organization=one.organization_id, fields=names, conflicts=conflicts, parked=parked
                 )

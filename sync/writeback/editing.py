@@ -15,15 +15,13 @@ from sync.accounts.fields import Fields, NoSuchField
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import fit_own, parse_own
 from sync.accounts.queries import account_columns, find_users
-from sync.accounts.values import STANDARD, FieldKind, Unfit, check, equal, parse, same
+from sync.accounts.values import OF_USERS, STANDARD, Unfit, check, equal, parse, same
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.store.conflicts import Conflict, load_conflict, settle_conflict
 from sync.store.edits import HistoryEntry, load_batch, load_change, load_edits, lock_account, move_base
 from sync.store.mirror import load_record
 from sync.store.schema import accounts
-
-_PEOPLE = frozenset({FieldKind.OWNER, FieldKind.USER})
 
 
 class CannotEdit(SyncError):
@@ -69,7 +67,7 @@ def typed_value(connection: Connection, company_id: int, fields: Fields, field: 
     """The value a person typed for a field; users by name too. Raises `CannotEdit`."""
     own = fields.own.get(field)
     kind = None if own else fields.rules[field].field_type
-    if kind and kind.kind in _PEOPLE and text.strip():
+    if kind and kind.kind in OF_USERS and text.strip():
         return _user(connection, company_id, fields.name_of(field), text)
     try:
         return parse_own(own, text) if own else parse(fields.rules[field].field_type, text)

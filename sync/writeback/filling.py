@@ -31,7 +31,16 @@ from sync.pipedrive.listing import Page, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.settings import OwnField, Settings
 from sync.store.custom_fields import StoredDefinition, load_definitions
-from sync.store.edits import Edit, count_edited_by, drop_edits, load_edits, load_own_edits, lock_account, move_base, park
+from sync.store.edits import (
+    Edit,
+    count_edited_by,
+    drop_edits,
+    load_edits,
+    load_own_edits,
+    lock_account,
+    move_base,
+    park,
+)
 from sync.store.filled import (
     FilledField,
     accounts_without,

@@ -89,7 +89,7 @@ def test_a_dry_run_shows_what_would_be_written_and_tells_by_its_code(
     shown = program.run("sync", "--dry-run", code=1).out
     assert "- Acme" in shown
     assert "+ Renamed" in shown
-    (planned,) = program.json("sync", "--dry-run", code=1)
+    (planned,) = program.json("sync", "--dry-run", code=1)["accounts"]
     assert (planned["organization_id"], planned["body"]) == (acme, {"name": "Renamed"})
     assert there(company, acme)["name"] == "Acme"
 
@@ -193,3 +193,30 @@ def test_plain_sql_of_another_program_is_an_edit(program: Program, company: Comp
     assert there(company, acme)["name"] == "By SQL"
     patches = [json.loads(one.body) for one in program.sandbox.api.writes]
     assert patches == [{"name": "By SQL"}]
+
+
+def test_a_dry_run_shows_activities_and_fields_that_are_to_be_filled_too(program: Program, acme: int) -> None:
+    worth = {"SYNC_COMPUTED_FIELDS__WON_VALUE": "Won value"}
+    program.run("accounts", "plan", str(acme), "Ring back", "--type", "call", "--due", "2031-02-03")
+    shown = program.run("sync", "--dry-run", code=1, **worth).out
+    assert "Ring back" in shown
+    assert "“Won value”" in shown
+    document = program.json("sync", "--dry-run", code=1, **worth)
+    assert (document["fields"], len(document["errands"]), document["accounts"]) == (["Won value"], 1, [])
+    assert program.sandbox.api.writes == []
+
+
+def test_fields_to_be_filled_need_approval_and_status_says_so(program: Program, company: Company, acme: int) -> None:
+    worth = {"SYNC_COMPUTED_FIELDS__WON_VALUE": "Won value"}
+    assert any("Won value" in line for line in program.json("status", **worth)["attention"])
+    assert "1 field at Pipedrive" in program.run("accounts", "approve", **worth).out
+    program.run("sync", **worth)
+    (code,) = [code for code, one in company.fields.custom("organizations").items() if one["field_name"] == "Won value"]
+    assert there(company, acme)["custom_fields"][code] == {"value": 100, "currency": "EUR"}
+    assert program.json("status", **worth)["attention"] == []
+
+
+def test_options_are_shown_by_their_labels(program: Program, acme: int) -> None:
+    assert "Produkte: Basis, Plus" in program.run("accounts", "set", str(acme), "Produkte=Basis,Plus").out
+    assert "+ Basis, Plus" in program.run("sync", "--dry-run", code=1).out
+    assert "Basis, Plus" in program.run("accounts", "show", str(acme)).out.partition("Changes")[2]

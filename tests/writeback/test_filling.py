@@ -7,7 +7,7 @@ import pytest
 
 from sync.accounts.fields import load_fields
 from sync.store.filled import approve_filled_fields, load_filled_fields
-from sync.store.holds import save_approval
+from sync.store.holds import save_approval, save_pause
 from sync.writeback.cycle import whole_cycle
 from sync.writeback.editing import CannotEdit, edit_account, typed_value
 from tests.writeback.conftest import Desk
@@ -220,3 +220,44 @@ def test_a_value_that_pipedrive_holds_already_goes_before_a_default(desk: Desk) 
     other = desk.ids[1]
     assert (desk.here(other)["fields"], desk.there(other)["custom_fields"][code]) == ({"tier": "none"}, "none")
     assert desk.conflicts() == []
+
+
+def test_several_computed_values_of_an_account_go_in_one_call(desk: Desk) -> None:
+    desk.restart(
+        **WORTH,
+        SYNC_COMPUTED_FIELDS__WON_DEALS_COUNT="Won deals",
+        SYNC_COMPUTED_FIELDS__STATUS="Account status",
+        SYNC_WRITE_BACK__AT_ONCE="1",
+    )
+    cycle(desk)
+    approve(desk)
+    cycle(desk)
+    assert len(desk.patches()) == len(desk.ids)
+    desk.sandbox.company.create("deals", {"title": "x", "org_id": desk.id, "status": "won", "value": 10})
+    cycle(desk, seconds=4000)
+    assert len(desk.patches()) == len(desk.ids) + 1
+
+
+def test_what_is_filled_in_but_not_sent_yet_counts_against_the_reserve(desk: Desk) -> None:
+    desk.restart(**WORTH, SYNC_BUDGET__RESERVE="0.0001", SYNC_WRITE_BACK__AT_ONCE="1")
+    cycle(desk)
+    approve(desk)
+    with desk.mirror.database.writing() as connection:
+        save_pause(connection, desk.mirror.company_id, by="somebody", at=desk.clock.now())
+    for _ in range(4):
+        cycle(desk)
+    assert 0 < len(desk.edits()) * 6 <= 0.0001 * desk.mirror.settings.budget.share * 1_000_000
+
+
+def test_defaults_that_go_to_pipedrive_keep_to_the_reserve_too(desk: Desk) -> None:
+    desk.restart(
+        **HEALTH,
+        SYNC_OWN_FIELDS__HEALTH__TO="push",
+        SYNC_OWN_FIELDS__HEALTH__DEFAULT="Good",
+        SYNC_BUDGET__RESERVE="0.0001",
+    )
+    cycle(desk)
+    approve(desk)
+    for _ in range(4):
+        cycle(desk)
+    assert 0 < len(desk.patches()) * 6 <= 0.0001 * desk.mirror.settings.budget.share * 1_000_000
