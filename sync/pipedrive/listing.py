@@ -12,9 +12,10 @@ from enum import Enum
 from typing import Any
 
 from sync.pipedrive.client import Answer, Client
-from sync.pipedrive.entities import LOOKUP_BATCH, Listing, Lookup, Paging, Poll
+from sync.pipedrive.entities import LOOKUP_BATCH, Entity, Listing, Lookup, Paging, Poll
 from sync.pipedrive.errors import Gone, MalformedAnswer, NotFound
 from sync.pipedrive.purpose import Purpose
+from sync.pipedrive.records import says_deleted
 
 Position = Mapping[str, Any]
 
@@ -70,6 +71,16 @@ def fetch_by_id(client: Client, listing: Listing, ids: Collection[int], *, purpo
             except (NotFound, Gone):
                 continue
             yield Page([answer.data], None, answer.began_at, answer.server_time)
+
+
+def fetch_one(client: Client, entity: Entity, record_id: int, *, purpose: Purpose) -> Answer | None:
+    """One record as it is now; None if Pipedrive has it no more. Raises the other errors of `Client.get`."""
+    cost = 1 if entity.api_version == 2 else 2  # Pipedrive API: tokens of one record
+    try:
+        answer = _get(client, f"{entity.listings[0].path}/{record_id}", {}, cost, purpose)
+    except (NotFound, Gone):
+        return None
+    return None if says_deleted(entity, answer.data) else answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from sync.mirror.ingest import ingest, rebuild_accounts
 from sync.pipedrive.client import Answer
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.pipedrive.errors import BadRequest, Forbidden, Gone, NotFound, PipedriveError, Unprocessable
-from sync.pipedrive.listing import Page
+from sync.pipedrive.listing import Page, fetch_one
 from sync.pipedrive.purpose import Purpose
-from sync.pipedrive.records import says_deleted
 from sync.store.conflicts import Conflict, record_conflict
 from sync.store.edits import Edit, drop_edits, load_edits, lock_account, move_base, park
 from sync.store.journal import Action, State, Write, add_write, load_unsettled, note_outcome
@@ -35,7 +34,7 @@ from sync.store.tokens import save_budget
 from sync.writeback.races import hand_at_pipedrive, tells_of
 
 _LISTING = ORGANIZATIONS.listings[0]
-_READ_COST, _WRITE_COST = 1, 5  # tokens
+_WRITE_COST = 5  # tokens
 
 _log = structlog.get_logger(__name__)
 
@@ -110,16 +109,8 @@ def _read(mirror: Mirror, organization_id: int, purpose: Purpose) -> bool:
 
     Where it has not, that is all that is done: only the sweep and events can tell a deletion from a merge.
     """
-    try:
-        answer = mirror.client.get(
-            f"{_LISTING.path}/{organization_id}",
-            cost=_READ_COST,
-            purpose=purpose.label,
-            priority=purpose.priority,
-        )
-    except (NotFound, Gone):
-        return False
-    if says_deleted(ORGANIZATIONS, answer.data):
+    answer = fetch_one(mirror.client, ORGANIZATIONS, organization_id, purpose=purpose)
+    if answer is None:
         return False
     with mirror.database.writing() as connection:
         ingest(connection, mirror, ORGANIZATIONS, _LISTING, _page(answer.data, answer.began_at))

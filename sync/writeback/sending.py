@@ -30,7 +30,7 @@ from sync.pipedrive.errors import (
     Unprocessable,
     Unreachable,
 )
-from sync.pipedrive.listing import Order, Page, fetch_page
+from sync.pipedrive.listing import Order, Page, fetch_one, fetch_page
 from sync.pipedrive.purpose import Purpose
 from sync.pipedrive.records import Record, says_deleted, to_record
 from sync.store.errands import claim_errand, load_open_errands, switched_off_accounts
@@ -51,7 +51,7 @@ _GONE = "Pipedrive has it no more: it was deleted"
 _OVERTAKEN = "no answer came, and it was changed at Pipedrive since: look at it before you try again"
 _NOT_SHOWN = "no answer came, and Pipedrive does not show it yet"
 
-_CHANGE_COST, _DELETE_COST, _READ_COST = 5, 3, 1  # tokens
+_CHANGE_COST, _DELETE_COST = 5, 3  # tokens
 
 _log = structlog.get_logger(__name__)
 
@@ -338,17 +338,8 @@ def _look_at_deleted(mirror: Mirror, errand: Write) -> State:
 
 def _read(mirror: Mirror, errand: Write) -> Answer | None:
     """The record of an errand as it is now; None if Pipedrive has it no more."""
-    kind = _KINDS[errand.entity]
-    try:
-        answer = mirror.client.get(
-            f"{kind.path}/{errand.record_id}",
-            cost=_READ_COST,
-            purpose=Purpose.WRITE_BACK.label,
-            priority=Purpose.WRITE_BACK.priority,
-        )
-    except (NotFound, Gone):
-        return None
-    return None if says_deleted(kind.entity, answer.data) else answer
+    entity, record_id = _KINDS[errand.entity].entity, errand.record_id
+    return None if record_id is None else fetch_one(mirror.client, entity, record_id, purpose=Purpose.WRITE_BACK)
 
 
 def _take_in(mirror: Mirror, entity: Entity, record: Any, read_at: datetime) -> None:

@@ -205,6 +205,17 @@ def _differ(columns: tuple[str, ...], distinct: str) -> str:
     return " OR ".join(f"NEW.{column} {distinct} OLD.{column}" for column in columns)
 
 
+# What the history of an account notes as an edit waits to be sent; an edit that was parked is taken up again.
+_NOTE_EDIT = """INSERT INTO account_edits
+    (company_id, organization_id, field, base_value, value, edited_at, edited_by, change_id)
+  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.new_value,
+    NEW.changed_at, NEW.changed_by, NEW.id)
+  ON CONFLICT (company_id, organization_id, field) DO UPDATE
+  SET value = excluded.value, edited_at = excluded.edited_at, edited_by = excluded.edited_by,
+    change_id = excluded.change_id;
+  DELETE FROM parked_changes
+  WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND field = NEW.field;"""
+
 # What follows is said twice, as the two databases have it. An engine's write counts `revision` up; anyone else's
 # doesn't, and is an edit. A key that is missing in `custom_fields` means unchanged, and comes back at once; one that is
 # missing in `fields` has no value any more.
@@ -299,17 +310,10 @@ BEGIN
   WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND NEW.revision = OLD.revision;
 END
 """,
-    """
+    f"""
 CREATE TRIGGER account_history_edits AFTER INSERT ON account_history WHEN NEW.side = 'account'
 BEGIN
-  INSERT INTO account_edits (company_id, organization_id, field, base_value, value, edited_at, edited_by, change_id)
-  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.new_value,
-    NEW.changed_at, NEW.changed_by, NEW.id)
-  ON CONFLICT (company_id, organization_id, field) DO UPDATE
-  SET value = excluded.value, edited_at = excluded.edited_at, edited_by = excluded.edited_by,
-    change_id = excluded.change_id;
-  DELETE FROM parked_changes
-  WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND field = NEW.field;
+  {_NOTE_EDIT}
 END
 """,
 )
@@ -375,17 +379,10 @@ END $$
     """
 CREATE TRIGGER accounts_edited BEFORE UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION accounts_edited()
 """,
-    """
+    f"""
 CREATE FUNCTION account_history_edits() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO account_edits (company_id, organization_id, field, base_value, value, edited_at, edited_by, change_id)
-  VALUES (NEW.company_id, NEW.organization_id, NEW.field, NEW.old_value, NEW.new_value,
-    NEW.changed_at, NEW.changed_by, NEW.id)
-  ON CONFLICT (company_id, organization_id, field) DO UPDATE
-  SET value = excluded.value, edited_at = excluded.edited_at, edited_by = excluded.edited_by,
-    change_id = excluded.change_id;
-  DELETE FROM parked_changes
-  WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id AND field = NEW.field;
+  {_NOTE_EDIT}
   RETURN NULL;
 END $$
 """,
