@@ -1,5 +1,7 @@
 """Edits outlive what happens to the records they are about: merges, and fields that are deleted."""
 
+import pytest
+
 from sync.mirror.cycle import run_cycle
 from sync.mirror.reference import read_reference
 from sync.mirror.refusals import Refusals
@@ -24,8 +26,10 @@ def test_an_edit_follows_to_the_organization_that_survives_a_merge(desk: Desk) -
     assert (desk.edits(), desk.parked()) == ([], [])
 
 
-def test_an_edit_parked_before_the_merge_was_known_follows_all_the_same(desk: Desk) -> None:
+@pytest.mark.parametrize("deleted_answer_200", [False, True])
+def test_an_edit_parked_before_the_merge_was_known_follows_all_the_same(desk: Desk, deleted_answer_200: bool) -> None:
     loser, survivor = desk.ids[:2]
+    desk.sandbox.company.switches.deleted_records_answer_200 = deleted_answer_200
     desk.restart(SYNC_WRITE_BACK__POLICY="account", SYNC_WRITE_BACK__AT_ONCE="1")
     desk.edit(loser, name="Edited")
     desk.sandbox.company.merge_organizations(loser, survivor)
