@@ -15,8 +15,8 @@ from sqlalchemy import select, text
 from scripts.benchmarks.places import empty_sqlite, mirror_of, server
 from scripts.benchmarks.rate import watched
 from scripts.benchmarks.report import Finding
+from sync.accounts.kinds import STANDARD, FieldKind, FieldType
 from sync.accounts.planner import Local, Policy, Remote, Rule, plan
-from sync.accounts.values import STANDARD, FieldKind, FieldType
 from sync.mirror.backfill import copy, survey, unfinished
 from sync.mirror.company import Mirror
 from sync.mirror.progress import Silent

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from sync.accounts.fields import Fields
+from sync.accounts.kinds import STANDARD
 from sync.accounts.planner import Conflict, Local, Push, Remote, Side, plan
-from sync.accounts.values import STANDARD, Unfit, check
+from sync.accounts.values import Unfit, check
 from sync.store.edits import Edit
 
 GONE = "Pipedrive has this organization no more: it was deleted, or merged into another one"

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from sync.accounts.kinds import OF_USERS, STANDARD, FieldKind, FieldType, custom
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import sources_of
 from sync.accounts.planner import Policy, Rule
 from sync.accounts.queries import load_users
 from sync.accounts.readable import custom_fields
-from sync.accounts.values import OF_USERS, STANDARD, FieldKind, FieldType, custom
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.settings import OwnField, Settings, SettingsError

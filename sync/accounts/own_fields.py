@@ -10,8 +10,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from sync.accounts.kinds import FieldKind, FieldType
 from sync.accounts.overlay import OWN
-from sync.accounts.values import FieldKind, FieldType, Unfit, check, parse
+from sync.accounts.values import Unfit, check, parse
 from sync.settings import OwnField, Settings
 
 # Who edits where nobody does: computed values and defaults.

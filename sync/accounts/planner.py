@@ -11,7 +11,8 @@ from enum import Enum, StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
-from sync.accounts.values import FieldType, changes, equal, same
+from sync.accounts.kinds import FieldType
+from sync.accounts.meanings import changes, equal, same
 
 
 class Policy(StrEnum):

@@ -1,97 +1,33 @@
-"""What kinds of values the fields of an account have: what fits, what a person types, and what means the same.
+"""What values the fields of an account may have: `check` makes one ready to be sent, `parse` reads what a person typed.
 
-Values have the shapes of API v2, whether they come from an account, from Pipedrive or from the command line. `check`
-makes one ready to be sent, `parse` reads what a person typed. `meaning`, `same` and `changes` compare by meaning,
-however Pipedrive normalised a value, and never raise. Pure functions.
+Values have the shapes of API v2, whether they come from an account or from the command line. Pure functions.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from sync.accounts.kinds import FieldKind, FieldType
+from sync.accounts.meanings import CLOCK, EXACT, Unexpected, clock_meant, is_blank, meaning, number_meant
 from sync.pipedrive.records import ADDRESS_PARTS
 
+# Pipedrive API: it writes the formatted address itself, and its operations don't list it among what is sent.
+_SENT_PARTS = tuple(part for part in ADDRESS_PARTS if part != "formatted_address")
+VISIBILITIES = (1, 3, 5, 7)  # Pipedrive API: what `visible_to` can be
 
-class FieldKind(StrEnum):
-    """What sort of value a field holds. Those from `varchar` on are Pipedrive's types of custom fields."""
-
-    NAME = "name"
-    OWNER = "owner"
-    LABELS = "labels"
-    VISIBILITY = "visibility"
-    WHOLE = "whole"
-    VARCHAR = "varchar"
-    VARCHAR_AUTO = "varchar_auto"
-    TEXT = "text"
-    DOUBLE = "double"
-    MONETARY = "monetary"
-    ENUM = "enum"
-    SET = "set"
-    USER = "user"
-    ORG = "org"
-    PEOPLE = "people"
-    PHONE = "phone"
-    DATE = "date"
-    DATERANGE = "daterange"
-    TIME = "time"
-    TIMERANGE = "timerange"
-    ADDRESS = "address"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldType:
-    """A kind, and the labels of its options by id. None: the options aren't known here, and Pipedrive has to judge."""
-
-    kind: FieldKind
-    options: Mapping[int, str] | None = field(default=None, hash=False)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_AMOUNT = re.compile(r"([+-]?[\d.]+)(?:\s*,\s*|\s+)([^\W\d_]\w*)")
+_MOST_CHOICES = 20  # more of them make no sentence
 
 
 class Unfit(Exception):
     """A value that a field can't have; the text says why, to stand behind the field's name."""
-
-
-STANDARD: Mapping[str, FieldType] = MappingProxyType(
-    {
-        "name": FieldType(FieldKind.NAME),
-        "owner_id": FieldType(FieldKind.OWNER),
-        "address": FieldType(FieldKind.ADDRESS),
-        "label_ids": FieldType(FieldKind.LABELS),
-        "visible_to": FieldType(FieldKind.VISIBILITY),
-        "website": FieldType(FieldKind.VARCHAR),
-        "linkedin": FieldType(FieldKind.VARCHAR),
-        "industry": FieldType(FieldKind.ENUM),
-        "annual_revenue": FieldType(FieldKind.DOUBLE),
-        "employee_count": FieldType(FieldKind.WHOLE),
-    }
-)
-"""The attributes every account shares with its organization. The options of labels and industry differ by company."""
-
-# Pipedrive API: it writes the formatted address itself, and its operations don't list it among what is sent.
-_SENT_PARTS = tuple(part for part in ADDRESS_PARTS if part != "formatted_address")
-VISIBILITIES = (1, 3, 5, 7)
-OF_USERS = frozenset({FieldKind.OWNER, FieldKind.USER})
-
-_OWN_KINDS = ("name", "owner", "labels", "visibility", "whole")
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
-_AMOUNT = re.compile(r"([+-]?[\d.]+)(?:\s*,\s*|\s+)([^\W\d_]\w*)")
-_EXACT = 2**53  # JSON: beyond it, readers hold whole numbers as doubles, and Pipedrive's answer may round
-_MOST_CHOICES = 20  # more of them make no sentence
-
-
-def custom(field_type: str, options: Mapping[int, str] | None = None) -> FieldType | None:
-    """The type of a custom field, by Pipedrive's name of it. None for one that is not known here."""
-    if field_type in _OWN_KINDS or field_type not in list(FieldKind):
-        return None
-    return FieldType(FieldKind(field_type), options)
 
 
 def check(field_type: FieldType, value: Any) -> Any:
@@ -121,170 +57,6 @@ def parse(field_type: FieldType, text: str) -> Any:
     return check(field_type, rules.read(field_type, stripped))
 
 
-def meaning(field_type: FieldType, value: Any) -> Any:
-    """A hashable form, equal for values that mean the same, and None for those that mean unset.
-
-    Of an address it is the text alone, of a time the time alone: `same` compares the other parts as well.
-    """
-    if _is_blank(value):
-        return None
-    try:
-        return _KINDS[field_type.kind].mean(value)
-    except _Unexpected:
-        return _plain(value)
-
-
-def equal(a: Any, b: Any) -> bool:
-    """Whether two values are plainly equal. Such values are the `same` in every field."""
-    try:
-        return a is b or bool(a == b)
-    except (RecursionError, ArithmeticError):  # nested too deeply; a number that signals
-        return False
-
-
-def same(field_type: FieldType, a: Any, b: Any) -> bool:
-    """Whether two values mean the same. A part of an address or a zone of a time that only one has is no difference."""
-    if equal(a, b):
-        return True
-    if meaning(field_type, a) != meaning(field_type, b):
-        return False
-    mine, others = _details(field_type, a), _details(field_type, b)
-    return all(mine[name] == others[name] for name in mine.keys() & others.keys())
-
-
-def changes(field_type: FieldType, before: Any, after: Any) -> bool:
-    """Whether `after` in the place of `before` says anything else, or anything more, such as another part."""
-    if equal(before, after):
-        return False
-    meant = meaning(field_type, after)
-    if meant != meaning(field_type, before):
-        return True
-    said = _details(field_type, before)
-    return meant is not None and any(
-        name not in said or part != said[name] for name, part in _details(field_type, after).items()
-    )
-
-
-# What values mean
-
-
-class _Unexpected(Exception):
-    """A value of a shape that its kind doesn't have."""
-
-
-class _Plain:
-    """A value of which nothing is known but whether it equals another."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Plain) and equal(self.value, other.value)
-
-    def __hash__(self) -> int:
-        return hash(_Plain)
-
-
-def _plain(value: Any) -> Any:
-    try:
-        hash(value)
-    except (TypeError, RecursionError):
-        return _Plain(value)
-    return value
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _trimmed(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _Unexpected
-    return value.replace("\r\n", "\n").strip()
-
-
-def _number_meant(value: Any) -> int | float:
-    """The number as all who read JSON understand it: a whole one of 53 bits, or a double."""
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if not isinstance(value, int) and not (isinstance(value, Decimal) and value.is_finite()):
-        raise _Unexpected
-    if -_EXACT <= value <= _EXACT and value == int(value):
-        return int(value)
-    try:
-        number = float(value)
-    except OverflowError:
-        raise _Unexpected from None
-    if math.isinf(number):
-        raise _Unexpected
-    return number
-
-
-def _ids_meant(value: Any) -> Any:
-    if not isinstance(value, list):
-        raise _Unexpected
-    return frozenset(map(_number_meant, value)) or None
-
-
-def _known(value: Any, parts: Collection[str]) -> Mapping[str, Any]:
-    """Those of the parts that an object has."""
-    if not isinstance(value, dict):
-        raise _Unexpected
-    known = {name: value[name] for name in parts if not _is_blank(value.get(name))}
-    if not known and not all(map(_is_blank, value.values())):
-        raise _Unexpected
-    return known
-
-
-def _monetary_meant(value: Any) -> Any:
-    if not isinstance(value, dict) or _is_blank(value.get("value")):
-        _known(value, ("value", "currency"))
-        return None
-    return _number_meant(value["value"]), _trimmed(value.get("currency") or "").upper()
-
-
-def _address_meant(value: Any) -> Any:
-    if isinstance(value, str):
-        return _trimmed(value)
-    known = _known(value, ADDRESS_PARTS)
-    return _trimmed(known.get("value", "")) if known else None
-
-
-def _clock_meant(value: Any) -> str:
-    text = _trimmed(value)
-    if _CLOCK.fullmatch(text) is None:
-        return text
-    return (text if text.count(":") == 2 else f"{text}:00").zfill(8)
-
-
-def _time_meant(value: Any) -> Any:
-    if isinstance(value, str):
-        return _clock_meant(value)
-    known = _known(value, ("value", "timezone_name"))
-    return _clock_meant(known["value"]) if "value" in known else None
-
-
-def _range_meant(end_meant: Callable[[Any], str]) -> Callable[[Any], Any]:
-    def range_meant(value: Any) -> Any:
-        known = _known(value, ("value", "until", "timezone_name"))
-        ends = tuple([end_meant(known.get(end, "")) for end in ("value", "until")])
-        return ends if any(ends) else None
-
-    return range_meant
-
-
-def _details(field_type: FieldType, value: Any) -> Mapping[str, Any]:
-    """What a value says beside its meaning."""
-    if not isinstance(value, dict):
-        return {}
-    told = {name: value.get(name) for name in _KINDS[field_type.kind].details}
-    return {
-        name: _trimmed(part) if isinstance(part, str) else _plain(part)
-        for name, part in told.items()
-        if not _is_blank(part)
-    }
-
-
 # What fits
 
 
@@ -307,9 +79,9 @@ def _name(field_type: FieldType, value: Any) -> str:
 def _number(_: FieldType, value: Any) -> int | float:
     try:
         if isinstance(value, bool):
-            raise _Unexpected
-        return _number_meant(value)
-    except _Unexpected:
+            raise Unexpected
+        return number_meant(value)
+    except Unexpected:
         raise Unfit("it must be a number, such as 1200.50") from None
 
 
@@ -317,7 +89,7 @@ def _whole(field_type: FieldType, value: Any) -> int:
     number = _number(field_type, value)
     if number != int(number):
         raise Unfit("it must be a whole number")
-    if abs(number) > _EXACT:
+    if abs(number) > EXACT:
         raise Unfit("it is too large a number")
     return int(number)
 
@@ -371,8 +143,8 @@ def _date(_: FieldType, value: Any) -> str:
 
 
 def _clock(_: FieldType, value: Any) -> str:
-    text = _clock_meant(value) if isinstance(value, str) else ""
-    if _CLOCK.fullmatch(text) is None:
+    text = clock_meant(value) if isinstance(value, str) else ""
+    if CLOCK.fullmatch(text) is None:
         raise Unfit("it must be a time of day, such as 09:00")
     return text
 
@@ -381,7 +153,7 @@ def _object(value: Any, needed: Collection[str], what: str) -> Mapping[str, Any]
     """An object that has the parts it needs."""
     if not isinstance(value, dict):
         raise Unfit(f"it must be {what}")
-    missing = [name for name in needed if _is_blank(value.get(name))]
+    missing = [name for name in needed if is_blank(value.get(name))]
     if missing:
         raise Unfit(f"its {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: it must be {what}")
     return value
@@ -395,7 +167,7 @@ def _refuse_unknown(value: Mapping[str, Any], parts: Collection[str]) -> None:
 
 def _zone(field_type: FieldType, value: Mapping[str, Any]) -> dict[str, str]:
     zone = value.get("timezone_name")
-    return {} if _is_blank(zone) else {"timezone_name": _text(field_type, zone)}
+    return {} if is_blank(zone) else {"timezone_name": _text(field_type, zone)}
 
 
 def _monetary(field_type: FieldType, value: Any) -> Any:
@@ -407,7 +179,7 @@ def _monetary(field_type: FieldType, value: Any) -> Any:
 def _address(field_type: FieldType, value: Any) -> Any:
     parts = {"value": value} if isinstance(value, str) else value
     parts = _object(parts, ("value",), "an address, as a text or an object with its text as value")
-    return {name: _text(field_type, parts[name]) for name in _SENT_PARTS if not _is_blank(parts.get(name))}
+    return {name: _text(field_type, parts[name]) for name in _SENT_PARTS if not is_blank(parts.get(name))}
 
 
 def _time(field_type: FieldType, value: Any) -> Any:
@@ -488,48 +260,44 @@ def _options_named(field_type: FieldType, text: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is known of a kind of values.
+    """What is asked of a kind of values.
 
-    `mean` gives the meaning of a value that is not blank (None: unset), or raises `_Unexpected`. `fit` gives it ready
-    to be sent, or raises `Unfit`. `read` gives the value of a typed text; without it, the text is the value.
+    `fit` gives a value ready to be sent, or raises `Unfit`. `read` gives the value of a typed text; without it, the
+    text is the value.
     """
 
-    mean: Callable[[Any], Any]
     fit: Callable[[FieldType, Any], Any]
     read: Callable[[FieldType, str], Any] | None
     needed: bool = False
     parts: tuple[str, ...] = ()  # of an object
-    details: tuple[str, ...] = ()  # the parts that Pipedrive may add of its own accord
 
 
-_TEXTS = _Kind(_trimmed, _text, None)
-_RECORDS = _Kind(_number_meant, _record, _typed_number)
+_TEXTS = _Kind(_text, None)
+_RECORDS = _Kind(_record, _typed_number)
 _ZONE = ("timezone_name",)
 
 _KINDS: Mapping[FieldKind, _Kind] = MappingProxyType(
     {
-        FieldKind.NAME: _Kind(_trimmed, _name, None, needed=True),
-        FieldKind.OWNER: _Kind(_number_meant, _record, _typed_number, needed=True),
-        FieldKind.LABELS: _Kind(_ids_meant, _options, _typed_options),
-        FieldKind.VISIBILITY: _Kind(_number_meant, _visibility, _typed_number, needed=True),
-        FieldKind.WHOLE: _Kind(_number_meant, _whole, _typed_number),
+        FieldKind.NAME: _Kind(_name, None, needed=True),
+        FieldKind.OWNER: _Kind(_record, _typed_number, needed=True),
+        FieldKind.LABELS: _Kind(_options, _typed_options),
+        FieldKind.VISIBILITY: _Kind(_visibility, _typed_number, needed=True),
+        FieldKind.WHOLE: _Kind(_whole, _typed_number),
         FieldKind.VARCHAR: _TEXTS,
         FieldKind.VARCHAR_AUTO: _TEXTS,
         FieldKind.TEXT: _TEXTS,
         FieldKind.PHONE: _TEXTS,
-        FieldKind.DOUBLE: _Kind(_number_meant, _number, _typed_number),
-        FieldKind.MONETARY: _Kind(_monetary_meant, _monetary, _typed_amount, parts=("value", "currency")),
-        FieldKind.ENUM: _Kind(_number_meant, _option, _typed_option),
-        FieldKind.SET: _Kind(_ids_meant, _options, _typed_options),
+        FieldKind.DOUBLE: _Kind(_number, _typed_number),
+        FieldKind.MONETARY: _Kind(_monetary, _typed_amount, parts=("value", "currency")),
+        FieldKind.ENUM: _Kind(_option, _typed_option),
+        FieldKind.SET: _Kind(_options, _typed_options),
         FieldKind.USER: _RECORDS,
         FieldKind.ORG: _RECORDS,
         FieldKind.PEOPLE: _RECORDS,
-        FieldKind.DATE: _Kind(_trimmed, _date, _as_typed),
-        FieldKind.DATERANGE: _Kind(_range_meant(_trimmed), _daterange, _typed_range, parts=("value", "until")),
-        FieldKind.TIME: _Kind(_time_meant, _time, _as_typed, parts=("value", *_ZONE), details=_ZONE),
-        FieldKind.TIMERANGE: _Kind(
-            _range_meant(_clock_meant), _timerange, _typed_range, parts=("value", "until", *_ZONE), details=_ZONE
-        ),
-        FieldKind.ADDRESS: _Kind(_address_meant, _address, _as_typed, parts=ADDRESS_PARTS, details=ADDRESS_PARTS[1:]),
+        FieldKind.DATE: _Kind(_date, _as_typed),
+        FieldKind.DATERANGE: _Kind(_daterange, _typed_range, parts=("value", "until")),
+        FieldKind.TIME: _Kind(_time, _as_typed, parts=("value", *_ZONE)),
+        FieldKind.TIMERANGE: _Kind(_timerange, _typed_range, parts=("value", "until", *_ZONE)),
+        FieldKind.ADDRESS: _Kind(_address, _as_typed, parts=ADDRESS_PARTS),
     }
 )

@@ -1,6 +1,7 @@
 """`accounts`: the accounts in a terminal and for other programs. Reads the database only, beside a running sync too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,7 @@ from sync.cli.formats import activity, day, money, one_line
 from sync.cli.output import Json, print_json, print_table, reader_may_leave
 from sync.cli.runtime import migrated_database, start
 from sync.errors import SyncError
+from sync.settings import Settings
 from sync.store.database import Database
 
 app = typer.Typer(help="The accounts: organizations with at least one won deal.", no_args_is_help=True)
@@ -77,8 +79,7 @@ def list_command(
     json: Json = False,
 ) -> None:
     """List accounts with what they are worth and what is next."""
-    with migrated_database(start()) as database, reader_may_leave():
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (_, database, company_id), reader_may_leave():
         wanted = Wanted(status, one_user(database, company_id, owner), search)
         most = limit if limit or json else _MOST_ROWS
         print_list(database, company_id, wanted=wanted, sort=sort, limit=most, json=json)
@@ -91,9 +92,7 @@ def show_command(
     json: Json = False,
 ) -> None:
     """Show everything known of one account."""
-    settings = start()
-    with migrated_database(settings) as database, reader_may_leave():
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (settings, database, company_id), reader_may_leave():
         found = _details(database, company_id, account)
         if json:
             print_json(document(found))
@@ -114,8 +113,7 @@ def export_command(
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Write all accounts out, however many: as CSV, JSON Lines, or one JSON list."""
-    with migrated_database(start()) as database:
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (_, database, company_id):
         written = export(database, company_id, status, Format.JSON if json else form, output)
     if output is not None:
         typer.echo(f"Wrote {written:,} accounts to {output}.", err=True)
@@ -175,7 +173,15 @@ def _filters(wanted: Wanted) -> str:
     return "".join(parts)
 
 
-def company_with_accounts(database: Database, wanted: int | None) -> int:
+@contextmanager
+def opened(company: int | None) -> Iterator[tuple[Settings, Database, int]]:
+    """The settings, the database, and the id of the company that is meant, whose accounts were built."""
+    settings = start()
+    with migrated_database(settings) as database:
+        yield settings, database, _company_with_accounts(database, company)
+
+
+def _company_with_accounts(database: Database, wanted: int | None) -> int:
     """The id of the company that is meant. Raises `NothingMirrored` while its accounts were never built."""
     company_id: int = choose_company(database, wanted)["company_id"]
     with database.reading() as connection:

@@ -9,12 +9,11 @@ import typer
 
 from sync.accounts.fields import Fields, load_fields
 from sync.accounts.queries import names_of
-from sync.cli.accounts import company_with_accounts, one_account
+from sync.cli.accounts import one_account, opened
 from sync.cli.company import Company
 from sync.cli.editing import SENT_BY, whoever_runs_this
 from sync.cli.formats import custom, minute, one_line
 from sync.cli.output import Json, print_json, print_table
-from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.store.conflicts import Conflict, load_conflict, load_conflicts
 from sync.store.edits import Parked, load_parked
@@ -38,9 +37,7 @@ def list_command(
     json: Json = False,
 ) -> None:
     """List the conflicts that wait for a decision, and parked changes with the reason."""
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (settings, database, company_id):
         one = None if account is None else one_account(database, company_id, account)
         with database.reading() as connection:
             fields = load_fields(connection, company_id, settings)
@@ -99,12 +96,9 @@ def show_command(
     json: Json = False,
 ) -> None:
     """Show one conflict with all its values, times, and who made them."""
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
-        with database.reading() as connection:
-            fields = load_fields(connection, company_id, settings)
-            found = load_conflict(connection, company_id, conflict)
+    with opened(company) as (settings, database, company_id), database.reading() as connection:
+        fields = load_fields(connection, company_id, settings)
+        found = load_conflict(connection, company_id, conflict)
     if found is None:
         raise CannotEdit(f"There is no conflict {conflict}.", "`pipedrive-sync conflicts list --all` shows them.")
     if json:
@@ -139,21 +133,16 @@ def resolve_command(
     """Decide a conflict, or decide one anew: keep theirs, ours, or a third value."""
     if (keep is None) == (value is None):
         raise CannotEdit("Say what is kept: either --keep theirs, --keep ours, or --value and a value.")
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
-        with database.writing() as connection:
-            fields = load_fields(connection, company_id, settings)
-            found = load_conflict(connection, company_id, conflict)
-            third = None
-            if found is not None and value is not None:
-                third = typed_value(connection, company_id, fields, fields.find(found.field), value)
-            choice = "value" if keep is None else keep.value
-            now = SystemClock().now()
-            resolve_conflict(
-                connection, company_id, fields, conflict, choice, value=third, by=whoever_runs_this(), at=now
-            )
-            settled = load_conflict(connection, company_id, conflict)
+    with opened(company) as (settings, database, company_id), database.writing() as connection:
+        fields = load_fields(connection, company_id, settings)
+        found = load_conflict(connection, company_id, conflict)
+        third = None
+        if found is not None and value is not None:
+            third = typed_value(connection, company_id, fields, fields.find(found.field), value)
+        choice = "value" if keep is None else keep.value
+        now = SystemClock().now()
+        resolve_conflict(connection, company_id, fields, conflict, choice, value=third, by=whoever_runs_this(), at=now)
+        settled = load_conflict(connection, company_id, conflict)
     if json:
         print_json(asdict(settled) if settled else {})
     else:

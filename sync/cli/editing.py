@@ -12,11 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from sync.accounts.fields import Fields, load_fields
-from sync.cli.accounts import company_with_accounts, one_account
+from sync.cli.accounts import one_account, opened
 from sync.cli.company import Company
 from sync.cli.formats import count, custom, one_line
 from sync.cli.output import Json, print_json
-from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.settings import Settings
 from sync.store.edits import HistoryEntry, unpark
@@ -62,9 +61,7 @@ def set_command(
     json: Json = False,
 ) -> None:
     """Change fields of an account; the organization at Pipedrive follows."""
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (settings, database, company_id):
         organization_id = one_account(database, company_id, account)
         with database.writing() as connection:
             fields = load_fields(connection, company_id, settings)
@@ -108,13 +105,10 @@ def undo(
     json: Json = False,
 ) -> None:
     """Take a change back: as an edit like any other, unless the field was changed again since."""
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
-        with database.writing() as connection:
-            fields = load_fields(connection, company_id, settings)
-            now = SystemClock().now()
-            done = undo_change(connection, company_id, fields, change, batch=batch, by=whoever_runs_this(), at=now)
+    with opened(company) as (settings, database, company_id), database.writing() as connection:
+        fields = load_fields(connection, company_id, settings)
+        now = SystemClock().now()
+        done = undo_change(connection, company_id, fields, change, batch=batch, by=whoever_runs_this(), at=now)
     if json:
         numbers = {
             "undone": [one.id for one in done.undone],
@@ -156,9 +150,7 @@ def retry(
     company: Company = None,
 ) -> None:
     """Try parked changes again."""
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (settings, database, company_id):
         organization_id = None if account is None else one_account(database, company_id, account)
         with database.writing() as connection:
             fields = load_fields(connection, company_id, settings)
@@ -169,13 +161,10 @@ def retry(
 
 def approve(company: Company = None) -> None:
     """Let all edits made until now go to Pipedrive, however many accounts they are of."""
-    settings = start()
-    with migrated_database(settings) as database:
-        company_id = company_with_accounts(database, company)
-        with database.writing() as connection:
-            now = SystemClock().now()
-            save_approval(connection, company_id, by=whoever_runs_this(), at=now)
-            fields = approve_filling(connection, company_id, settings, now)
+    with opened(company) as (settings, database, company_id), database.writing() as connection:
+        now = SystemClock().now()
+        save_approval(connection, company_id, by=whoever_runs_this(), at=now)
+        fields = approve_filling(connection, company_id, settings, now)
     what = f" {count(fields, 'field')} at Pipedrive will be filled from accounts." if fields else ""
     typer.echo(f"Edits made until now are approved.{what} {SENT_BY}")
 
@@ -186,8 +175,7 @@ def switch(
     company: Company = None,
 ) -> None:
     """Keep the edits of one account from being sent, or let them go again."""
-    with migrated_database(start()) as database:
-        company_id = company_with_accounts(database, company)
+    with opened(company) as (_, database, company_id):
         organization_id = one_account(database, company_id, account)
         with database.writing() as connection:
             switch_account(connection, company_id, organization_id, on=state is Switch.ON)

@@ -12,12 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.accounts import company_with_accounts, one_account, one_user
+from sync.cli.accounts import one_account, one_user, opened
 from sync.cli.company import Company
 from sync.cli.editing import SENT_BY, Account, whoever_runs_this
 from sync.cli.formats import due, minute, one_line, short
 from sync.cli.output import Json, print_json, print_table
-from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.errors import SyncError
 from sync.pipedrive.entities import ACTIVITIES, NOTES
@@ -212,9 +211,8 @@ def errands(
 
 @contextmanager
 def _desk(company: int | None, json: bool) -> Iterator[_Desk]:
-    settings = start()
-    with migrated_database(settings) as database:
-        yield _Desk(settings, database, company_with_accounts(database, company), json)
+    with opened(company) as (settings, database, company_id):
+        yield _Desk(settings, database, company_id, json)
 
 
 def described(database: Database, company_id: int, errand: Write) -> str:

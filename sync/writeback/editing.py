@@ -12,10 +12,12 @@ from sqlalchemy import Connection, select, update
 
 from sync.accounts.deciding import organization_values
 from sync.accounts.fields import Fields, NoSuchField
+from sync.accounts.kinds import OF_USERS, STANDARD
+from sync.accounts.meanings import equal, same
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import fit_own, parse_own
 from sync.accounts.queries import account_columns, find_users
-from sync.accounts.values import OF_USERS, STANDARD, Unfit, check, equal, parse, same
+from sync.accounts.values import Unfit, check, parse
 from sync.errors import SyncError
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.store.conflicts import Conflict, load_conflict, settle_conflict

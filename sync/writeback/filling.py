@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from sync.accounts.meanings import equal
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import (
     ENGINE,
@@ -22,7 +23,7 @@ from sync.accounts.own_fields import (
     sources_of,
     to_api,
 )
-from sync.accounts.values import Unfit, equal
+from sync.accounts.values import Unfit
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import ingest
 from sync.mirror.state import token_state

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 
 from sync.accounts.deciding import GONE, Decision, changed_at, decide, organization_values, payload_of
 from sync.accounts.fields import Fields
+from sync.accounts.meanings import same
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import ENGINE
 from sync.accounts.planner import Conflict as Disputed
 from sync.accounts.selecting import take_turn
-from sync.accounts.values import same
 from sync.mirror.company import Mirror
 from sync.mirror.ingest import ingest, rebuild_accounts
 from sync.pipedrive.client import Answer

@@ -14,7 +14,8 @@ import structlog
 from sqlalchemy import Connection
 
 from sync.accounts.fields import Fields, load_fields
-from sync.accounts.values import FieldKind, FieldType, same
+from sync.accounts.kinds import FieldKind, FieldType
+from sync.accounts.meanings import same
 from sync.mirror.company import Mirror
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.pipedrive.envelope import parse

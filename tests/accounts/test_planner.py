@@ -10,8 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sync.accounts.kinds import STANDARD, FieldKind, FieldType
+from sync.accounts.meanings import same
 from sync.accounts.planner import ABSENT, Action, Agreed, Conflict, Local, Policy, Pull, Push, Remote, Rule, Side, plan
-from sync.accounts.values import STANDARD, FieldKind, FieldType, check, same
+from sync.accounts.values import check
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 few = settings(unhurried, max_examples=30)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.accounts.values import STANDARD, FieldKind, FieldType, Unfit, changes, check, custom, meaning, parse, same
+from sync.accounts.kinds import STANDARD, FieldKind, FieldType, custom
+from sync.accounts.meanings import changes, meaning, same
+from sync.accounts.values import Unfit, check, parse
 from sync.pipedrive.entities import ORGANIZATIONS
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
