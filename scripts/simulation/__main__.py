@@ -17,8 +17,8 @@ import structlog
 
 from scripts.simulation.beginning import prepare
 from scripts.simulation.ground import SqliteGround
-from scripts.simulation.outward import live, prepare_small
-from scripts.simulation.world import Outcome, World
+from scripts.simulation.outward import live, small_company
+from scripts.simulation.world import Outcome, World, new_company
 from tests.truth import problems
 
 History = Callable[[Path, int], Outcome]
@@ -33,13 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--write-back", action="store_true", help="histories of edits here and at Pipedrive")
     options = parser.parse_args(arguments)
     _be_quiet()
-    begin, history = (prepare_small, _edited) if options.write_back else (prepare, _read)
+    make_company, history = (small_company, _edited) if options.write_back else (new_company, _read)
     again = "scripts/simulate --write-back" if options.write_back else "scripts/simulate"
     seeds = range(options.first, options.first + options.seeds)
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="simulate-") as folder:
         beginning = Path(folder) / "beginning.db"
-        begin(f"sqlite:///{beginning}")
+        prepare(f"sqlite:///{beginning}", make_company)
         with ProcessPoolExecutor(options.processes) as pool:
             for seed, outcome in zip(seeds, pool.map(partial(history, beginning), seeds), strict=True):
                 wrong += _told(seed, outcome, again)

@@ -1,6 +1,7 @@
 """Where every history begins: a database that holds the company as it is at the start."""
 
 import random
+from collections.abc import Callable
 
 from scripts.simulation.wire import connect_directly
 from scripts.simulation.world import START, new_company
@@ -12,16 +13,16 @@ from sync.mirror.reference import read_reference
 from sync.mirror.refusals import Refusals
 from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.entities import ENTITIES
-from sync.sandbox import Sandbox
+from sync.sandbox import Company, Sandbox
 from sync.settings import load_settings
 from sync.store.database import Database
 from sync.store.upgrade import upgrade
 
 
-def prepare(database_url: str) -> None:
-    """Copy the company of the histories into an empty database."""
+def prepare(database_url: str, make_company: Callable[[ManualClock], Company] = new_company) -> None:
+    """Copy the company that histories begin with into an empty database."""
     clock = ManualClock(START)
-    sandbox = Sandbox(new_company(clock), clock=clock, burst=None, deliver=False)
+    sandbox = Sandbox(make_company(clock), clock=clock, burst=None, deliver=False)
     try:
         copy_everything(sandbox, clock, database_url)
     finally:

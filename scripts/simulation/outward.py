@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from scripts.simulation.beginning import copy_everything
 from scripts.simulation.edits import People
 from scripts.simulation.ground import Ground
 from scripts.simulation.program import Crash, Fate
@@ -57,16 +56,6 @@ def small_company(clock: ManualClock) -> Company:
     for organization in {1, 2, 3, 4, 5} - won:
         company.create("deals", {"title": "Won", "org_id": organization, "status": "won", "value": 1})
     return company
-
-
-def prepare_small(database_url: str) -> None:
-    """Copy that company into an empty database."""
-    clock = ManualClock(START)
-    sandbox = Sandbox(small_company(clock), clock=clock, burst=None, deliver=False)
-    try:
-        copy_everything(sandbox, clock, database_url)
-    finally:
-        sandbox.stop()
 
 
 class Outward:

@@ -11,8 +11,9 @@ import pytest
 import structlog
 from sqlalchemy import URL
 
+from scripts.simulation.beginning import prepare
 from scripts.simulation.ground import Ground, PostgresqlGround, SqliteGround
-from scripts.simulation.outward import live, prepare_small
+from scripts.simulation.outward import live, small_company
 
 SEEDS = int(os.environ.get("SYNC_TEST_SEEDS", "300"))
 AT_ONCE = 10  # seeds of one test
@@ -29,7 +30,7 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def sqlite_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     folder: Path = tmp_path_factory.mktemp("write-back")
-    prepare_small(f"sqlite:///{folder / 'beginning.db'}")
+    prepare(f"sqlite:///{folder / 'beginning.db'}", small_company)
     ground = SqliteGround(folder / "beginning.db", folder / "history.db")
     yield ground
     ground.close()
@@ -39,7 +40,7 @@ def sqlite_ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def postgresql_ground(postgresql_server: URL, postgresql_template: Callable[[str], None]) -> Iterator[Ground]:
     postgresql_template("CREATE DATABASE written_back")
     url = postgresql_server.set(database="written_back").render_as_string(hide_password=False)
-    prepare_small(url)
+    prepare(url, small_company)
     ground = PostgresqlGround(url)
     yield ground
     ground.close()
