@@ -80,6 +80,7 @@ def expected_accounts(company: Company) -> dict[int, dict[str, Any]]:
             "next_activity_due_date": date.fromisoformat(planned[0]["due_date"])
             if planned and planned[0]["due_date"]
             else None,
+            "next_activity_due_time": (planned[0]["due_time"] or None) if planned else None,
             "last_activity_time": max(
                 (time for activity in activities if activity["done"] and (time := _done_time(activity))), default=None
             ),
@@ -104,6 +105,7 @@ def built_accounts(database: Database) -> dict[int, dict[str, Any]]:
         "last_won_time",
         "next_activity_id",
         "next_activity_due_date",
+        "next_activity_due_time",
         "last_activity_time",
     ]
     return {

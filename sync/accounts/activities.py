@@ -13,12 +13,13 @@ _TIME_OF_DAY = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 
 
 def next_activities(scope: Scope) -> Subquery:
-    """The next activity of each organization that has one: `organization_id`, `id`, `due_date`."""
+    """The next activity of each organization that has one: `organization_id`, `id`, `due_date`, `due_time`."""
     undone = _of_accounts(scope, done=False)
     earliest_first = (nulls_last(undone.c.due_date.asc()), _time_key(undone.c.due_time), undone.c.id)
     place = func.row_number().over(partition_by=undone.c.organization_id, order_by=earliest_first)
-    ranked = select(undone.c.organization_id, undone.c.id, undone.c.due_date, place.label("place")).subquery()
-    return only_first(ranked, ranked.c.id, ranked.c.due_date).subquery("next_activities")
+    columns = (undone.c.organization_id, undone.c.id, undone.c.due_date, undone.c.due_time)
+    ranked = select(*columns, place.label("place")).subquery()
+    return only_first(ranked, ranked.c.id, ranked.c.due_date, ranked.c.due_time).subquery("next_activities")
 
 
 def last_activities(scope: Scope) -> Subquery:

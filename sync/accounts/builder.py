@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from sync.accounts.activities import last_activities, next_activities
+from sync.accounts.indexing import refresh_index
 from sync.accounts.overlay import shared_fields, waiting_edits
 from sync.accounts.selecting import Scope, only_first, take_turn
 from sync.accounts.valuation import Valuation
@@ -68,7 +69,9 @@ def build_accounts(
     decimals = _decimals(connection, company_id, valuation)
     scope = Scope(connection.dialect.name, company_id, by_window=isinstance(organizations, range))
     statements = _statements(scope, valuation, decimals)
-    return _write(connection, company_id, statements, scope.parameters(organizations), now)
+    changed = _write(connection, company_id, statements, scope.parameters(organizations), now)
+    refresh_index(connection, company_id)
+    return changed
 
 
 def learn_sizes(connection: Connection) -> None:
@@ -219,6 +222,7 @@ class _Build:
             "last_won_time": deals.c.last_won_time,
             "next_activity_id": upcoming.c.id,
             "next_activity_due_date": upcoming.c.due_date,
+            "next_activity_due_time": func.nullif(upcoming.c.due_time, ""),
             "last_activity_time": last.c.time,
             "created_by_deal_id": case((came_earlier, origin.c.id), else_=held.created_by_deal_id),
             "created_at": case((came_earlier, origin.c.time), else_=held.created_at),

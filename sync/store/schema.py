@@ -131,6 +131,7 @@ accounts = Table(
     Column("last_won_time", Timestamp()),
     Column("next_activity_id", Integer()),
     Column("next_activity_due_date", Day()),
+    Column("next_activity_due_time", Text()),  # UTC, as the activity has it; null: all day
     Column("last_activity_time", Timestamp()),
     Column("created_by_deal_id", Integer()),
     Column("created_at", Timestamp(), nullable=False),
@@ -145,6 +146,14 @@ accounts = Table(
 )
 Index(None, accounts.c.company_id, accounts.c.next_activity_due_date)
 Index(None, accounts.c.company_id, accounts.c.won_value)
+# Everything that lists sort and filter by: the rows themselves are wide, and are read only for what is shown.
+Index(
+    "ix_accounts_listing",
+    *(accounts.c[name] for name in ("company_id", "status", "owner_id", "next_activity_due_date")),
+    *(accounts.c[name] for name in ("next_activity_due_time", "last_activity_time", "won_value", "currency")),
+    *(accounts.c[name] for name in ("won_deals_count", "open_deals_count", "created_at", "last_won_time")),
+    accounts.c.organization_id,
+)
 
 account_won_values = Table(
     "account_won_values",
@@ -160,6 +169,43 @@ account_won_values = Table(
         ondelete="CASCADE",
     ),
 )
+
+Index(None, account_won_values.c.company_id, account_won_values.c.currency, account_won_values.c.value)
+
+# What accounts are found by and sorted by name with; null where an account has changed since. Rows come into being,
+# and become null, by triggers on `accounts`.
+account_index = Table(
+    "account_index",
+    metadata,
+    Column("company_id", Integer(), **_KEY),
+    Column("organization_id", Integer(), **_KEY),
+    Column("sort_name", Text()),
+    Column("text", Text()),  # name, address and all texts of its fields, folded
+    ForeignKeyConstraint(
+        ["company_id", "organization_id"],
+        ["accounts.company_id", "accounts.organization_id"],
+        ondelete="CASCADE",
+    ),
+)
+Index(None, account_index.c.company_id, account_index.c.sort_name, account_index.c.organization_id)
+_STALE = account_index.c.text.is_(None)
+Index("ix_account_index_stale", account_index.c.company_id, sqlite_where=_STALE, postgresql_where=_STALE)
+
+# The labels and options that accounts hold, one row each; written together with `account_index`.
+account_options = Table(
+    "account_options",
+    metadata,
+    Column("company_id", Integer(), **_KEY),
+    Column("field", Text(), primary_key=True),  # an attribute, the code of a custom field, or `fields.` and a name
+    Column("option", Text(), primary_key=True),  # its id, or the text that an own field holds
+    Column("organization_id", Integer(), **_KEY),
+    ForeignKeyConstraint(
+        ["company_id", "organization_id"],
+        ["accounts.company_id", "accounts.organization_id"],
+        ondelete="CASCADE",
+    ),
+)
+Index(None, account_options.c.company_id, account_options.c.organization_id)
 
 # Every change of a field of an account, whoever made it. Written by the trigger on `accounts`.
 account_history = Table(
@@ -432,4 +478,58 @@ jobs = Table(
     Column("next_run_at", _MOMENT),
     Column("failures", Integer(), nullable=False),  # in a row
     Column("error", Text()),
+)
+
+# Who may sign in to the page.
+logins = Table(
+    "logins",
+    metadata,
+    Column("name", Text(), primary_key=True),
+    Column("password_hash", Text(), nullable=False),  # Argon2id
+    Column("role", Text(), nullable=False),  # `viewer` or `editor`
+    Column("created_at", _MOMENT, nullable=False),
+)
+
+# Who is signed in: of each browser's token the database holds a hash.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", Text(), primary_key=True),
+    Column("login", Text(), ForeignKey("logins.name", ondelete="CASCADE"), nullable=False),
+    Column("created_at", _MOMENT, nullable=False),
+    Column("seen_at", _MOMENT, nullable=False),
+    Column("expires_at", _MOMENT, nullable=False),
+)
+Index(None, sessions.c.login)
+
+# What programs sign in to the JSON API with.
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("name", Text(), primary_key=True),
+    Column("token_hash", Text(), nullable=False, unique=True),
+    Column("role", Text(), nullable=False),
+    Column("created_at", _MOMENT, nullable=False),
+    Column("used_at", _MOMENT),
+)
+
+# Lists that people come back to. An empty login is whoever uses the page where nobody signs in.
+saved_filters = Table(
+    "saved_filters",
+    metadata,
+    _company_id(),
+    Column("login", Text(), primary_key=True),
+    Column("name", Text(), primary_key=True),
+    Column("query", Text(), nullable=False),  # as it stands in the page's address
+    Column("saved_at", _MOMENT, nullable=False),
+)
+
+# How people like the page, such as the columns of the list.
+preferences = Table(
+    "preferences",
+    metadata,
+    _company_id(),
+    Column("login", Text(), primary_key=True),
+    Column("name", Text(), primary_key=True),
+    Column("value", Document),
 )

@@ -129,6 +129,7 @@ class Expected:
             "last_won_time": max(won_times, default=None),
             "next_activity_id": upcoming and upcoming["id"],
             "next_activity_due_date": upcoming and upcoming["due_date"],
+            "next_activity_due_time": (upcoming and upcoming["due_time"]) or None,
             "last_activity_time": max(done, default=None),
             "created_at": _moment(self.origins[one][0]),
             "created_by_deal_id": self.origins[one][1],
