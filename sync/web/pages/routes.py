@@ -1,0 +1,72 @@
+"""The addresses of the pages, and how a request becomes a `Visit` and an answer, off the event loop."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from sync.accounts.calendar import Calendar
+from sync.accounts.queries import accounts_built
+from sync.errors import SyncError
+from sync.web.access.doorkeeper import check_csrf
+from sync.web.access.viewer import viewer_of
+from sync.web.background import in_background
+from sync.web.pages import starting
+from sync.web.pages.site import Site
+from sync.web.pages.visit import Visit, language_of
+
+_MOST_FIELDS = 20_000  # of a form: every account of a large selection is one
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An address and what answers there. `changes`: it is posted to, by editors; the others are read."""
+
+    path: str
+    answer: Callable[[Visit], Response]
+    changes: bool = False
+    needs_accounts: bool = True  # else it is there before the first copy is complete, too
+
+
+def page_routes(site: Site, pages: Iterable[Page]) -> Sequence[BaseRoute]:
+    """The routes of some pages."""
+    return [Route(page.path, _endpoint(site, page), methods=["POST" if page.changes else "GET"]) for page in pages]
+
+
+def _endpoint(site: Site, page: Page) -> Callable[[Request], object]:
+    async def endpoint(request: Request) -> Response:
+        form = FormData()
+        if page.changes:
+            form = await request.form(max_fields=_MOST_FIELDS)
+            await check_csrf(request, form)
+        return await in_background(partial(_answer, site, page, request, form))
+
+    return endpoint
+
+
+def _answer(site: Site, page: Page, request: Request, form: FormData) -> Response:
+    viewer, language = viewer_of(request.scope), language_of(request)
+    if page.changes and not viewer.can_edit:
+        raise HTTPException(403, language.say("You may look, but not change anything: you are signed in as a viewer."))
+    calendar = Calendar(site.clock.now(), language.zone, language.week_start)
+    visit = Visit(site, request, viewer, language, calendar, site.company() or 0, form)
+    if page.needs_accounts and not _has_accounts(visit):
+        return starting.show(visit)
+    try:
+        return page.answer(visit)
+    except SyncError as error:
+        if not page.changes or not hasattr(error, "message"):
+            raise
+        return visit.back("/accounts", str(error), wrong=True)
+
+
+def _has_accounts(visit: Visit) -> bool:
+    if not visit.company_id:
+        return False
+    with visit.site.database.reading() as connection:
+        return accounts_built(connection, visit.company_id)
