@@ -1,16 +1,31 @@
 """Which accounts are wanted: what lists, boards, exports and the JSON API are filtered by, in one shape.
 
-A filter is plain values; the statement that it becomes is made here, too, and nowhere else.
+A filter is plain values; the statement that it becomes is made here, too, and nowhere else. What programs changed by
+SQL a moment ago, and nobody has indexed yet, is judged here as the index will have it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
-from sync.accounts.calendar import Bucket
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
+
+from sync.accounts.calendar import Bucket, Calendar
+from sync.accounts.due import due_in
+from sync.accounts.folding import folded
+from sync.accounts.indexing import AT_ONCE, Entry, stale_entries
+from sync.store.dialect import among
+from sync.store.schema import account_index, account_options, account_won_values, accounts
+from sync.store.types import Number
+
+LABELS = "label_ids"  # the field under which labels are found
+EVER = 100 * 366  # days: `contacted_within` so many is contacted at all
+
+_FEW = 1000  # accounts that a search found: looked up one by one from there on
 
 
 class Status(StrEnum):
@@ -39,3 +54,127 @@ class Filter:
     created_to: date | None = None  # that day included
     buckets: frozenset[Bucket] = frozenset()  # any of them
     options: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))  # any, by field
+
+
+def conditions(
+    connection: Connection, company_id: int, filter: Filter, calendar: Calendar
+) -> list[ColumnElement[bool]]:
+    """What the rows of `accounts` have to fulfil, all of it, to be those that are wanted.
+
+    May ask for what is not indexed yet, and for what a search finds: two statements at most.
+    """
+    return [
+        accounts.c.company_id == company_id,
+        *_of_rows(filter, calendar),
+        *_won(company_id, filter),
+        *_due(connection, filter, calendar),
+        *_indexed(connection, company_id, filter),
+    ]
+
+
+def _of_rows(filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]]:
+    """What the row of an account says itself."""
+    columns = accounts.c
+    if filter.status is not Status.ALL:
+        yield columns.status == filter.status.value
+    if filter.owners:
+        yield columns.owner_id.in_(sorted(filter.owners))
+    if filter.contacted_within is not None:
+        yield columns.last_activity_time >= days_ago(calendar, filter.contacted_within)
+    if filter.not_contacted_for is not None:
+        long_ago = columns.last_activity_time < days_ago(calendar, filter.not_contacted_for)
+        yield or_(columns.last_activity_time.is_(None), long_ago)
+    if filter.never_contacted:
+        yield columns.last_activity_time.is_(None)
+    if filter.created_from is not None:
+        yield columns.created_at >= calendar.edge(filter.created_from).moment
+    if filter.created_to is not None:
+        yield columns.created_at < calendar.edge(filter.created_to + timedelta(days=1)).moment
+
+
+def days_ago(calendar: Calendar, days: int) -> datetime:
+    """When the viewer's day so many days ago began."""
+    return calendar.edge(calendar.today - timedelta(days=min(days, EVER))).moment
+
+
+def _won(company_id: int, filter: Filter) -> Iterator[ColumnElement[bool]]:
+    """What was won, in the currency that is meant."""
+    if filter.currency is None:
+        yield from _between(accounts.c.won_value, filter)
+        return
+    won = account_won_values.c
+    its = (won.company_id == company_id) & (won.currency == filter.currency)
+    yield accounts.c.organization_id.in_(select(won.organization_id).where(its, *_between(won.value, filter)))
+
+
+def _between(value: ColumnElement[Any], filter: Filter) -> Iterator[ColumnElement[bool]]:
+    if filter.won_from is not None:
+        yield value >= literal(filter.won_from, Number())
+    if filter.won_to is not None:
+        yield value <= literal(filter.won_to, Number())
+
+
+def _due(connection: Connection, filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]]:
+    if filter.buckets and filter.buckets != frozenset(Bucket):
+        dialect = connection.dialect.name
+        yield or_(*(due_in(dialect, calendar, bucket) for bucket in sorted(filter.buckets)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What the index is asked for: words that all occur, and of each field one of some options."""
+
+    words: tuple[str, ...]
+    options: tuple[tuple[str, frozenset[str]], ...]
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether an account of which the index ought to say this is one of those."""
+        held = all(any((field, one) in entry.options for one in some) for field, some in self.options)
+        return held and all(word in entry.text for word in self.words)
+
+
+def _indexed(connection: Connection, company_id: int, filter: Filter) -> Iterator[ColumnElement[bool]]:
+    """What the index says, and of accounts that have changed since, what it ought to say."""
+    options = [(field, some) for field, some in sorted(filter.options.items()) if some]
+    if filter.labels:
+        options.append((LABELS, frozenset(map(str, filter.labels))))
+    sought = _Sought(tuple(dict.fromkeys(folded(filter.search).split())), tuple(options))
+    if not sought.words and not sought.options:
+        return
+    stale = stale_entries(connection, company_id, AT_ONCE)
+    fitting = [organization_id for organization_id, entry in stale if sought.fits(entry)]
+    fresh = and_(
+        *_containing(connection, company_id, sought),
+        *(_holding(company_id, field, some) for field, some in sought.options),
+    )
+    if not stale:
+        yield fresh
+        return
+    organization = accounts.c.organization_id
+    changed = among(connection, organization, [organization_id for organization_id, _ in stale])
+    yield or_(and_(~changed, fresh), among(connection, organization, fitting))
+
+
+def _holding(company_id: int, field: str, some: frozenset[str]) -> ColumnElement[bool]:
+    held = account_options.c
+    those = (held.company_id == company_id) & (held.field == field) & held.option.in_(sorted(some))
+    return accounts.c.organization_id.in_(select(held.organization_id).where(those))
+
+
+def _containing(connection: Connection, company_id: int, sought: _Sought) -> Iterator[ColumnElement[bool]]:
+    """That the text of an account has all words: by the accounts' ids where a search finds few."""
+    if not sought.words:
+        return
+    held = account_index.c
+    those = containing(connection.dialect.name, company_id, sought.words)
+    found = connection.scalars(select(held.organization_id).where(*those).limit(_FEW + 1)).all()
+    if len(found) > _FEW:
+        yield accounts.c.organization_id.in_(select(held.organization_id).where(*those))
+    else:
+        yield among(connection, accounts.c.organization_id, found)
+
+
+def containing(dialect: str, company_id: int, words: Sequence[str]) -> list[ColumnElement[bool]]:
+    """That the text of an entry of the index has all words."""
+    find = func.strpos if dialect == "postgresql" else func.instr
+    return [account_index.c.company_id == company_id, *(find(account_index.c.text, word) > 0 for word in words)]

@@ -5,7 +5,6 @@ alone. Everything that builds or edits accounts does so in the same transaction;
 the service's next look, and is searched row by row until then.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy import bindparam as given
 
+from sync.accounts.folding import folded
 from sync.accounts.overlay import OWN
 from sync.accounts.queries import plain
 from sync.store.dialect import among
@@ -33,14 +33,6 @@ class Entry:
     sort_name: str
     text: str
     options: frozenset[tuple[str, str]]  # fields and what they hold
-
-
-def folded(text: str) -> str:
-    """A text as it is searched and sorted: without accents, case, runs of spaces, and ways to write a letter."""
-    if text.isascii():
-        return " ".join(text.lower().split())
-    apart = unicodedata.normalize("NFKD", text).casefold()
-    return " ".join("".join(one for one in apart if not unicodedata.combining(one)).split())
 
 
 def entry_of(account: Mapping[str, Any]) -> Entry:

@@ -53,7 +53,7 @@ def custom_fields(connection: Connection, company_id: int) -> Sequence[CustomFie
     fields = [NamedField(one.field_code, one.field_name, _PARTS.get(one.field_type, ())) for one in definitions]
     columns = column_names(fields, [*account_columns(), *COMPANIONS])
     found = [
-        CustomField(of.code, columns[of.code][0], one.field_type, _options(one), of.parts, columns[of.code])
+        CustomField(of.code, columns[of.code][0], one.field_type, options_of(one), of.parts, columns[of.code])
         for one, of in zip(definitions, fields, strict=True)
     ]
     return sorted(found, key=lambda field: (field.name.casefold(), field.code))
@@ -62,10 +62,11 @@ def custom_fields(connection: Connection, company_id: int) -> Sequence[CustomFie
 def labels(connection: Connection, company_id: int) -> Mapping[Any, str]:
     """What the ids in an account's `label_ids` stand for."""
     definitions = load_definitions(connection, company_id, ORGANIZATIONS.singular)
-    return next((_options(one) for one in definitions if one.field_code == "label_ids"), {})
+    return next((options_of(one) for one in definitions if one.field_code == "label_ids"), {})
 
 
-def _options(definition: StoredDefinition) -> Mapping[Any, str]:
+def options_of(definition: StoredDefinition) -> Mapping[Any, str]:
+    """The labels of a field's options by their ids."""
     options = definition.options if isinstance(definition.options, list) else []
     return {
         option["id"]: str(option["label"])

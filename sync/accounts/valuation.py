@@ -27,3 +27,10 @@ class Valuation:
         """A stable fingerprint: when it changes, all accounts have to be built again."""
         others = sorted((code, rate) for code, rate in self.rates.items() if code != self.currency)
         return " ".join([f"{_RULES}", self.currency, *(f"{code}={rate.normalize():f}" for code, rate in others)])
+
+    @classmethod
+    def of_basis(cls, basis: str) -> "Valuation":
+        """The valuation that has a fingerprint, or one with more behind it."""
+        _, currency, *others = basis.split(" ")
+        pairs = (one.split("=") for one in others if "=" in one)
+        return cls(currency, {code: Decimal(rate) for code, rate in pairs})

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from sync.store.dialect import insert_into
+from sync.store.dialect import among, insert_into
 from sync.store.schema import account_edits, account_history, accounts, conflicts, parked_changes
 
 _EDITS, _PARKED, _HISTORY = account_edits.c, parked_changes.c, account_history.c
@@ -161,6 +161,28 @@ def load_own_edits(connection: Connection, company_id: int) -> Sequence[Edit]:
     """The edits of accounts' own fields that are not parked."""
     own = [one for one in load_edits(connection, company_id, only_own=True) if not one.is_parked]
     return sorted(own, key=lambda one: one.change_id)
+
+
+def count_edits_of(
+    connection: Connection, company_id: int, organizations: Collection[int]
+) -> Mapping[int, Mapping[str, int]]:
+    """Of some accounts, how many edited fields are `waiting`, `parked` and `disputed`; accounts without are left out.
+
+    Own fields wait for nobody.
+    """
+    counted = {
+        "parked": _is_parked(),
+        "disputed": ~_is_parked() & _is_disputed(),
+        "waiting": ~_is_parked() & ~_is_disputed() & _EDITS.field.not_like("fields.%"),
+    }
+    sums = (func.sum(case((one, 1), else_=0)).label(name) for name, one in counted.items())
+    query = (
+        select(_EDITS.organization_id, *sums)
+        .where(_EDITS.company_id == company_id, among(connection, _EDITS.organization_id, organizations))
+        .group_by(_EDITS.organization_id)
+    )
+    found = connection.execute(query).mappings()
+    return {row["organization_id"]: {name: int(row[name]) for name in counted} for row in found}
 
 
 def count_edits(connection: Connection, company_id: int) -> dict[str, int]:

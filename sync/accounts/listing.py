@@ -1,0 +1,202 @@
+"""Lists of accounts: a page of them with what is next and what waits, all of them a batch at a time, and totals.
+
+Read-only, in the caller's transaction; the number of statements does not depend on the number of accounts. Ids are
+found and sorted first, from what is narrow; whole rows are read for what is shown alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, select
+
+from sync.accounts.calendar import Calendar
+from sync.accounts.filtering import Filter, conditions, containing
+from sync.accounts.folding import folded
+from sync.accounts.indexing import AT_ONCE, stale_entries
+from sync.accounts.orders import Order, Sorting, sorting
+from sync.accounts.queries import Named, account_columns, plain
+from sync.accounts.totals import summed, summing
+from sync.store.dialect import among
+from sync.store.edits import count_edits_of
+from sync.store.schema import TABLES, account_index, accounts
+
+BATCH = 1000  # accounts that are held at a time
+
+_ACTIVITIES = TABLES["activities"]
+_UPCOMING = {"next_activity_type": _ACTIVITIES.c.type, "next_activity_subject": _ACTIVITIES.c.subject}
+_NO_EDITS: Mapping[str, int] = MappingProxyType({"waiting": 0, "parked": 0, "disputed": 0})
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The next activity of an account: `type` is the key of its type, `due_time` is UTC."""
+
+    id: int
+    type: str | None
+    subject: str | None
+    due_date: date | None
+    due_time: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An account in a list. Each edited field is `waiting` to be written, `parked`, or in one of the `conflicts`."""
+
+    account: Mapping[str, Any]  # every column
+    next_activity: Next | None
+    waiting: int
+    parked: int
+    conflicts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the accounts of a list come to. `currency` is the one that they are all valued in."""
+
+    accounts: int
+    won_value: Decimal | None  # of those that have one; None if none has
+    currency: str | None
+    without_value: int  # accounts of which a rate is missing
+    won_deals: int
+    open_deals: int
+
+
+def list_page(
+    connection: Connection,
+    company_id: int,
+    filter: Filter,
+    calendar: Calendar,
+    order: Order,
+    *,
+    limit: int | None = 50,
+    offset: int = 0,
+) -> tuple[Sequence[Row], Totals]:
+    """Some of the accounts that are wanted, and what all of them come to. Raises `NoSuchColumn`."""
+    wanted = conditions(connection, company_id, filter, calendar)
+    query = _sorted(select(accounts.c.organization_id).where(*wanted), sorting(connection, company_id, order))
+    ids = connection.scalars(query.limit(limit).offset(offset)).all()
+    return _rows(connection, company_id, ids), _totals(connection, wanted)
+
+
+def page_after(
+    connection: Connection, company_id: int, filter: Filter, calendar: Calendar, *, after: int | None, limit: int
+) -> Sequence[Row]:
+    """The accounts that are wanted, by the organization's id, at most so many, from behind one on."""
+    query = select(accounts.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
+    if after is not None:
+        query = query.where(accounts.c.organization_id > after)
+    ids = connection.scalars(query.order_by(accounts.c.organization_id).limit(limit)).all()
+    return _rows(connection, company_id, ids)
+
+
+def stream_rows(
+    connection: Connection, company_id: int, filter: Filter, calendar: Calendar, order: Order
+) -> Iterator[Sequence[Row]]:
+    """All accounts that are wanted; the database hands out a batch at a time. Raises `NoSuchColumn`."""
+    wanted = conditions(connection, company_id, filter, calendar)
+    query = _sorted(_whole_rows().where(*wanted), sorting(connection, company_id, order))
+    for batch in connection.execute(query.execution_options(yield_per=BATCH)).mappings().partitions():
+        ids = [row["organization_id"] for row in batch]
+        edits = count_edits_of(connection, company_id, ids)
+        yield [_row(row, edits.get(row["organization_id"], _NO_EDITS)) for row in batch]
+
+
+def matching_ids(connection: Connection, company_id: int, filter: Filter, calendar: Calendar) -> Sequence[int]:
+    """The organizations of all accounts that are wanted."""
+    query = select(accounts.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
+    return connection.scalars(query.order_by(accounts.c.organization_id)).all()
+
+
+def jump(connection: Connection, company_id: int, text: str, limit: int = 8) -> Sequence[Named]:
+    """Accounts, active or former, that a text finds: those whose names begin with it first, then by name."""
+    sought = folded(text)
+    if not sought:
+        return []
+    words = sought.split()
+    changed = [
+        (entry.sort_name, one)
+        for one, entry in stale_entries(connection, company_id, AT_ONCE)
+        if all(word in entry.text for word in words)
+    ]
+    starts = func.substr(account_index.c.sort_name, 1, len(sought)) == sought
+    query = (
+        select(account_index.c.sort_name, account_index.c.organization_id)
+        .where(*containing(connection.dialect.name, company_id, words))
+        .order_by(case((starts, 0), else_=1), account_index.c.sort_name, account_index.c.organization_id)
+    )
+    found = [*changed, *(tuple(row) for row in connection.execute(query.limit(limit)))]
+    found.sort(key=lambda one: (not one[0].startswith(sought), one))
+    ids = [one for _, one in found[:limit]]
+    names = _names(connection, company_id, ids)
+    return [Named(one, names[one]) for one in ids if one in names]
+
+
+def _names(connection: Connection, company_id: int, ids: Sequence[int]) -> Mapping[int, str]:
+    columns = accounts.c
+    its = (columns.company_id == company_id) & among(connection, columns.organization_id, ids)
+    found = connection.execute(select(columns.organization_id, columns.name).where(its))
+    return {one: name or "" for one, name in found}
+
+
+def _sorted(query: Select[Any], sorting: Sorting) -> Select[Any]:
+    if sorting.by_name:
+        its_entry = (account_index.c.company_id == accounts.c.company_id) & (
+            account_index.c.organization_id == accounts.c.organization_id
+        )
+        query = query.outerjoin(account_index, its_entry)
+    return query.order_by(*sorting.keys)
+
+
+def _totals(connection: Connection, wanted: Sequence[ColumnElement[bool]]) -> Totals:
+    columns, values = accounts.c, summing(connection.dialect.name, accounts.c.won_value)
+    query = select(
+        func.count(),
+        func.max(columns.currency),
+        func.count() - func.count(columns.won_value),
+        func.coalesce(func.sum(columns.won_deals_count), 0),
+        func.coalesce(func.sum(columns.open_deals_count), 0),
+        *values,
+    )
+    row = connection.execute(query.where(*wanted)).one()
+    number, currency, without_value, won_deals, open_deals, *parts = row
+    return Totals(number, summed(parts), currency, without_value, int(won_deals), int(open_deals))
+
+
+def _whole_rows() -> Select[Any]:
+    its_next = (_ACTIVITIES.c.company_id == accounts.c.company_id) & (_ACTIVITIES.c.id == accounts.c.next_activity_id)
+    columns = [accounts.c[name] for name in account_columns()]
+    upcoming = [column.label(name) for name, column in _UPCOMING.items()]
+    return select(*columns, *upcoming).select_from(accounts.outerjoin(_ACTIVITIES, its_next))
+
+
+def _rows(connection: Connection, company_id: int, ids: Sequence[int]) -> Sequence[Row]:
+    """Some accounts, in the order of their ids as given."""
+    if not ids:
+        return []
+    its = (accounts.c.company_id == company_id) & among(connection, accounts.c.organization_id, ids)
+    found = {row["organization_id"]: row for row in connection.execute(_whole_rows().where(its)).mappings()}
+    edits = count_edits_of(connection, company_id, ids)
+    return [_row(found[one], edits.get(one, _NO_EDITS)) for one in ids if one in found]
+
+
+def _row(row: RowMapping, edits: Mapping[str, int]) -> Row:
+    account = plain(row)
+    upcoming = [account.pop(name) for name in _UPCOMING]
+    return Row(account, next_of(account, *upcoming), edits["waiting"], edits["parked"], edits["disputed"])
+
+
+def next_of(account: Mapping[str, Any] | RowMapping, type_: str | None, subject: str | None) -> Next | None:
+    """The next activity of an account, as far as the account's row and the activity tell."""
+    if account["next_activity_id"] is None:
+        return None
+    return Next(
+        account["next_activity_id"],
+        type_,
+        subject,
+        account["next_activity_due_date"],
+        account["next_activity_due_time"],
+    )
