@@ -56,6 +56,12 @@ class Daemon:
         self._service: Service | None = None
         self.lock: InstanceLock = instance_lock(database)
 
+    @property
+    def company_id(self) -> int | None:
+        """The company that is worked for; None while nothing is."""
+        service = self._service
+        return service.company_id if service else None
+
     def stop(self) -> None:
         """End every wait; `run` returns soon."""
         self._clock.stop()

@@ -47,6 +47,11 @@ class Service:
         self._copied = not unfinished(self._mirror, ENTITIES)
         self.plan = self._planned()
 
+    @property
+    def company_id(self) -> int:
+        """Whose jobs these are."""
+        return self._mirror.company_id
+
     def make_plan(self) -> Plan:
         """Plan the rest of the day anew. Raises `DatabaseError`."""
         self.plan = self._planned()
