@@ -1,7 +1,6 @@
 """`status`: what state the mirror is in, from the database alone; it needs neither credentials nor a network."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,17 +12,23 @@ from sync.cli.output import Json, print_json, print_table
 from sync.cli.runtime import migrated_database, start
 from sync.clock import SystemClock
 from sync.mirror.liveness import WebhookState
-from sync.mirror.state import Backfill, EntityState, ListState, State, SweepState, Tokens, load_state
-from sync.service.overview import ServiceState, is_running, load_service_state
+from sync.mirror.state import Backfill, EntityState, ListState, SweepState, Tokens
+from sync.service.overview import (
+    NOTHING_COPIED,
+    ServiceState,
+    Status,
+    is_running,
+    load_status,
+    nothing_copied,
+    status_document,
+    whereabouts,
+)
 from sync.service.plan import Pace, Plan
 from sync.store.companies import load_companies
 from sync.store.database import Database
-from sync.store.upgrade import revision_of
-from sync.writeback.overview import WriteState, load_write_state
+from sync.writeback.overview import WriteState
 
-_NOTHING = "Nothing is copied from Pipedrive yet: run `pipedrive-sync check`, then `pipedrive-sync backfill`."
 _JOB_COLUMNS = ("job", "last run", "last success", "next run", "failures", "error")
-_COUNTED_ABOVE = ("parked", "open_conflicts")
 _COLUMNS = ("list", "rows", "deleted", "set aside", "first copy", "changes up to", "last run", "next run", "sweep")
 
 
@@ -35,65 +40,17 @@ def register(app: typer.Typer) -> None:
 def status(company: Company = None, json: Json = False) -> None:
     """Show how far everything is copied, what it costs, and what needs attention."""
     settings = start()
+    now = SystemClock().now()
     with migrated_database(settings) as database:
-        where = {"name": database.name, "revision": revision_of(database)}
         chosen = _company(database, company)
         if chosen is None:
-            _print_nothing(where, json)
+            _print_nothing(database, json)
             return
-        with database.reading() as connection:
-            now = SystemClock().now()
-            state = load_state(connection, chosen["company_id"], settings, now)
-            writes = load_write_state(connection, chosen["company_id"], settings)
-        service = load_service_state(database, chosen["company_id"], settings, state.tokens, now)
+        found = load_status(database, chosen, settings, now)
     if json:
-        print_json(document(chosen, where, state, service, writes))
+        print_json(status_document(found))
     else:
-        _print(chosen, where, state, service, writes, now)
-
-
-def document(
-    company: Mapping[str, Any],
-    database: Mapping[str, Any],
-    state: State,
-    service: ServiceState,
-    writes: WriteState,
-) -> Mapping[str, Any]:
-    """The state as JSON."""
-    return {
-        "company": {
-            "id": company["company_id"],
-            **{name: company[name] for name in ("name", "domain", "user_id", "currency")},
-        },
-        "database": database,
-        "entities": [asdict(one) for one in state.entities],
-        "accounts": state.accounts,
-        "tokens": asdict(state.tokens),
-        "rejected": state.rejected,
-        "plan": {one.name: getattr(service.plan, one.name) for one in fields(service.plan)}
-        | {"intervals": dict(service.plan.intervals)},
-        "webhooks": _webhook_document(service),
-        "jobs": [asdict(one) for one in service.jobs],
-        "parked": writes.parked,
-        "conflicts": writes.open_conflicts,
-        "write_back": {name: value for name, value in asdict(writes).items() if name not in _COUNTED_ABOVE},
-        "attention": [*state.attention, *service.attention, *writes.attention],
-    }
-
-
-def _webhook_document(service: ServiceState) -> Mapping[str, Any]:
-    state = service.webhooks
-    return {
-        "installed": state.installed,
-        "alive": state.alive,
-        "lacking": state.lacking if state.installed else [],
-        "last_received": state.events.last_received,
-        "events": {"pending": state.events.pending, "failed": state.events.failed},
-        "oldest_pending": state.events.oldest_pending,
-        "failed_events": service.failed_events,
-        "follow_ups": {one.entity: one.count for one in state.follow_ups},
-        "missed": state.missed.count,
-    }
+        _print(found, now)
 
 
 def _company(database: Database, wanted: int | None) -> Mapping[str, Any] | None:
@@ -102,26 +59,23 @@ def _company(database: Database, wanted: int | None) -> Mapping[str, Any] | None
     return choose_company(database, wanted) if held or wanted is not None else None
 
 
-def _print_nothing(database: Mapping[str, Any], json: bool) -> None:
+def _print_nothing(database: Database, json: bool) -> None:
     if json:
-        empty: Mapping[str, Any] = {"company": None, "database": database, "entities": [], "attention": [_NOTHING]}
-        print_json(empty)
+        print_json(nothing_copied(database))
     else:
-        typer.echo(f"Database  {database['name']}, revision {database['revision']}")
-        typer.echo(_NOTHING)
+        _print_database(whereabouts(database))
+        typer.echo(NOTHING_COPIED)
 
 
-def _print(
-    company: Mapping[str, Any],
-    database: Mapping[str, Any],
-    state: State,
-    service: ServiceState,
-    writes: WriteState,
-    now: datetime,
-) -> None:
+def _print_database(database: Mapping[str, Any]) -> None:
+    typer.echo(f"Database  {database['name']}, revision {database['revision']}")
+
+
+def _print(status: Status, now: datetime) -> None:
+    company, state, service, writes = status.company, status.state, status.service, status.writes
     name, currency = one_line(company["name"]), one_line(company["currency"])
     typer.echo(f"Company   {name} ({company['company_id']}), valued in {currency}")
-    typer.echo(f"Database  {database['name']}, revision {database['revision']}")
+    _print_database(status.database)
     typer.echo(f"Accounts  {state.accounts['active']:,} active, {state.accounts['former']:,} former")
     for line in (*_token_lines(state.tokens), *_plan_lines(service.plan), *_webhook_lines(service.webhooks)):
         typer.echo(line)
@@ -132,10 +86,9 @@ def _print(
     print_table("", _COLUMNS, rows, right=("rows", "deleted", "set aside"))
     typer.echo()
     _print_jobs(service, now)
-    attention = [*state.attention, *service.attention, *writes.attention]
-    for line in attention:
+    for line in status.attention:
         typer.secho(f"! {one_line(line)}", bold=True)
-    if not attention:
+    if not status.attention:
         typer.echo("Nothing needs attention.")
 
 

@@ -1,22 +1,27 @@
-"""What `status` tells of the service: its jobs, its webhooks and the plan of the day, from the database alone.
+"""What `status`, the page and the API tell of everything: the mirror, the service, the write-back.
 
-The service need not be running, nor be this process.
+From the database alone: the service need not be running, nor be this process.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sync.mirror.liveness import WebhookState, load_webhook_state
-from sync.mirror.state import Tokens
+from sync.mirror.state import State, Tokens, load_state
 from sync.service.plan import Pace, Plan, plan_day
 from sync.settings import Settings
 from sync.store.checkpoints import longest_lists
 from sync.store.database import Database
 from sync.store.inbox import load_failures
 from sync.store.jobs import JobRecord, load_jobs
+from sync.store.upgrade import revision_of
+from sync.writeback.overview import WriteState, load_write_state
 
+NOTHING_COPIED = "Nothing is copied from Pipedrive yet: run `pipedrive-sync check`, then `pipedrive-sync backfill`."
+
+_COUNTED_ABOVE = ("parked", "open_conflicts")
 _SHOWN_FAILURES = 5
 _OVERDUE = timedelta(minutes=2)  # a running service notes every job at least once a minute
 
@@ -30,6 +35,80 @@ class ServiceState:
     failed_events: Sequence[Mapping[str, Any]]
     plan: Plan
     attention: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything about one company: its row, where it is kept, and how everything is doing."""
+
+    company: Mapping[str, Any]
+    database: Mapping[str, Any]
+    state: State
+    service: ServiceState
+    writes: WriteState
+
+    @property
+    def attention(self) -> Sequence[str]:
+        """What a person should know or do, in plain words."""
+        return [*self.state.attention, *self.service.attention, *self.writes.attention]
+
+
+def load_status(database: Database, company: Mapping[str, Any], settings: Settings, now: datetime) -> Status:
+    """How a company is doing. Raises `DatabaseError`."""
+    company_id = company["company_id"]
+    with database.reading() as connection:
+        state = load_state(connection, company_id, settings, now)
+        writes = load_write_state(connection, company_id, settings)
+    service = load_service_state(database, company_id, settings, state.tokens, now)
+    return Status(company, whereabouts(database), state, service, writes)
+
+
+def whereabouts(database: Database) -> Mapping[str, Any]:
+    """What a database is called, without any password, and which schema it has."""
+    return {"name": database.name, "revision": revision_of(database)}
+
+
+def nothing_copied(database: Database) -> Mapping[str, Any]:
+    """The status as one document while there is no company yet."""
+    return {"company": None, "database": whereabouts(database), "entities": [], "attention": [NOTHING_COPIED]}
+
+
+def status_document(status: Status) -> Mapping[str, Any]:
+    """The status as one document."""
+    company, plan, writes = status.company, status.service.plan, status.writes
+    return {
+        "company": {
+            "id": company["company_id"],
+            **{name: company[name] for name in ("name", "domain", "user_id", "currency")},
+        },
+        "database": status.database,
+        "entities": [asdict(one) for one in status.state.entities],
+        "accounts": status.state.accounts,
+        "tokens": asdict(status.state.tokens),
+        "rejected": status.state.rejected,
+        "plan": {one.name: getattr(plan, one.name) for one in fields(plan)} | {"intervals": dict(plan.intervals)},
+        "webhooks": _webhook_document(status.service),
+        "jobs": [asdict(one) for one in status.service.jobs],
+        "parked": writes.parked,
+        "conflicts": writes.open_conflicts,
+        "write_back": {name: value for name, value in asdict(writes).items() if name not in _COUNTED_ABOVE},
+        "attention": status.attention,
+    }
+
+
+def _webhook_document(service: ServiceState) -> Mapping[str, Any]:
+    state = service.webhooks
+    return {
+        "installed": state.installed,
+        "alive": state.alive,
+        "lacking": state.lacking if state.installed else [],
+        "last_received": state.events.last_received,
+        "events": {"pending": state.events.pending, "failed": state.events.failed},
+        "oldest_pending": state.events.oldest_pending,
+        "failed_events": service.failed_events,
+        "follow_ups": {one.entity: one.count for one in state.follow_ups},
+        "missed": state.missed.count,
+    }
 
 
 def load_service_state(
