@@ -44,15 +44,23 @@ def record_conflict(connection: Connection, company_id: int, conflict: Conflict)
 
 
 def load_conflicts(
-    connection: Connection, company_id: int, *, organization_id: int | None = None, only_open: bool = False
+    connection: Connection,
+    company_id: int,
+    *,
+    organization_id: int | None = None,
+    only_open: bool = False,
+    before: int | None = None,
+    limit: int | None = None,
 ) -> Sequence[Conflict]:
-    """The conflicts of a company or of one account, the latest first."""
+    """The conflicts of a company or of one account, the latest first; those before one of them, if it is given."""
     query = select(*(_CONFLICTS[name] for name in _NAMES)).where(_CONFLICTS.company_id == company_id)
     if organization_id is not None:
         query = query.where(_CONFLICTS.organization_id == organization_id)
     if only_open:
         query = query.where(_CONFLICTS.resolved_at.is_(None))
-    return [Conflict(*row) for row in connection.execute(query.order_by(_CONFLICTS.id.desc()))]
+    if before is not None:
+        query = query.where(_CONFLICTS.id < before)
+    return [Conflict(*row) for row in connection.execute(query.order_by(_CONFLICTS.id.desc()).limit(limit))]
 
 
 def load_conflict(connection: Connection, company_id: int, conflict_id: int) -> Conflict | None:

@@ -290,11 +290,18 @@ def _entries() -> Select[Any]:
 
 
 def load_history(
-    connection: Connection, company_id: int, organization_id: int, limit: int | None = None
+    connection: Connection,
+    company_id: int,
+    organization_id: int,
+    limit: int | None = None,
+    *,
+    before: int | None = None,
 ) -> Sequence[HistoryEntry]:
-    """The changes of an account, the latest first."""
+    """The changes of an account, the latest first; those before one of them, if it is given."""
     mine = (_HISTORY.company_id == company_id) & (_HISTORY.organization_id == organization_id)
     query = _entries().where(mine).order_by(_HISTORY.id.desc())
+    if before is not None:
+        query = query.where(_HISTORY.id < before)
     return [HistoryEntry(*row) for row in connection.execute(query.limit(limit) if limit else query)]
 
 

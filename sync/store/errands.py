@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from sync.store.journal import State, Write, load_failed, load_unsettled
+from sync.store.journal import State, Write, load_failed, load_unsettled, load_write
 from sync.store.schema import TABLES, accounts, journal
 
 ERRANDS = ("activities", "notes")  # the entities
@@ -30,6 +30,12 @@ def load_open_errands(
         refused = load_failed(connection, company_id, entities=ERRANDS)
         found += [one for one in refused if organization_id in (None, one.organization_id)]
     return sorted(found, key=lambda one: one.id)
+
+
+def load_errand(connection: Connection, company_id: int, errand_id: int) -> Write | None:
+    """One errand by its number, whatever became of it."""
+    found = load_write(connection, company_id, errand_id)
+    return found if found is not None and found.entity in ERRANDS else None
 
 
 def claim_errand(connection: Connection, errand: Write, at: datetime, before: Any) -> bool:

@@ -94,6 +94,12 @@ def note_outcome(
     connection.execute(update(journal).where(_JOURNAL.id == write_id).values(values))
 
 
+def load_write(connection: Connection, company_id: int, write_id: int) -> Write | None:
+    """One write by its number."""
+    row = connection.execute(_writes(company_id).where(_JOURNAL.id == write_id)).one_or_none()
+    return None if row is None else _write(row)
+
+
 def load_unsettled(
     connection: Connection, company_id: int, *, entity: str | None = None, organization_id: int | None = None
 ) -> Sequence[Write]:

@@ -22,6 +22,16 @@ class Rejection:
     record: Any
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A record that is set aside, without its content."""
+
+    entity: str
+    record_id: str
+    reason: str
+    rejected_at: datetime
+
+
 def save_rejections(
     connection: Connection, company_id: int, rejections: Sequence[Rejection], *, rejected_at: datetime
 ) -> None:
@@ -45,6 +55,15 @@ def forget_rejections(connection: Connection, company_id: int, entity: str, reco
         connection.execute(
             delete(rejected_records).where(aside, among(connection, rejected_records.c.record_id, fitting))
         )
+
+
+def load_rejections(connection: Connection, company_id: int, limit: int) -> Sequence[SetAside]:
+    """The records that are set aside, the latest first, at most so many."""
+    columns = rejected_records.c
+    query = select(columns.entity, columns.record_id, columns.reason, columns.rejected_at)
+    latest = (columns.rejected_at.desc(), columns.entity, columns.record_id)
+    mine = query.where(columns.company_id == company_id).order_by(*latest).limit(limit)
+    return [SetAside(*row) for row in connection.execute(mine)]
 
 
 def count_rejections(connection: Connection, company_id: int) -> dict[str, int]:

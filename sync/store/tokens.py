@@ -4,6 +4,7 @@ The bookkeeping itself is `pipedrive.limits.TokenBudget`; this saves its state a
 """
 
 from dataclasses import asdict
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -35,6 +36,18 @@ def load_budget(connection: Connection, company_id: int) -> BudgetState | None:
         spent_until=saved.spent_until,
         seen_at=saved.seen_at,
     )
+
+
+def load_usage(connection: Connection, company_id: int, since: date) -> dict[date, dict[str, int]]:
+    """What we used on each day from one on, by purpose; days without any use are left out."""
+    columns = token_usage.c
+    query = select(columns.day, columns.purpose, columns.tokens).where(
+        columns.company_id == company_id, columns.day >= since
+    )
+    usage: dict[date, dict[str, int]] = {}
+    for day, purpose, tokens in connection.execute(query.order_by(columns.day, columns.purpose)):
+        usage.setdefault(day, {})[purpose] = tokens
+    return usage
 
 
 def save_budget(connection: Connection, company_id: int, budget: TokenBudget) -> None:

@@ -101,7 +101,7 @@ def edit_account(
 
     Raises `CannotEdit` for a value that a field can't have; nothing is changed then.
     """
-    checked = {field: _fit(fields, field, value) for field, value in values.items()}
+    checked = {field: fitting(fields, field, value) for field, value in values.items()}
     if not lock_account(connection, company_id, organization_id):
         raise CannotEdit(f"There is no account {organization_id}.")
     held = _held(connection, company_id, organization_id)
@@ -117,7 +117,8 @@ def edit_account(
     return sorted(changed)
 
 
-def _fit(fields: Fields, field: str, value: Any) -> Any:
+def fitting(fields: Fields, field: str, value: Any) -> Any:
+    """The value as a field takes it. Raises `CannotEdit` for one that it can't have."""
     own = fields.own.get(field)
     if own is None and field not in fields.rules:
         raise CannotEdit(f"{field} is no field of an account that can be edited.")
