@@ -4,6 +4,7 @@ Environment variables win over the file. `os.environ` is read here and nowhere e
 called without a mapping. Secrets are hidden from every representation and have no defaults.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -186,6 +187,52 @@ class Retention(_Section):
     inbox_days: int = Field(7, ge=1, description="days that events are kept once they are applied or superseded")
 
 
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Web(_Section):
+    """The pages and the JSON API: by which names they are reached, and by whom."""
+
+    enabled: bool = Field(True, description="false: the webhook receiver, health and metrics alone are served")
+    hosts: Words = Field((), description="names that the pages are reached by, besides those of this machine itself")
+    proxy_address: str | None = Field(None, description="address of a proxy that says who asks; a network will do, too")
+    proxy_header: str | None = Field(None, description="the header in which that proxy, and only it, names the user")
+    proxy_role: Literal["viewer", "editor"] = Field("viewer", description="of users named there who are no login here")
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+", name):
+                raise ValueError(f"{name!r} must be a name like accounts.example.com, without https:// and a port")
+        return tuple(name.lower().removesuffix(".") for name in value)
+
+    @field_validator("proxy_address")
+    @classmethod
+    def _a_network(cls, value: str | None) -> str | None:
+        if value is not None and ipaddress.ip_network(value.strip(), strict=False).prefixlen == 0:
+            raise ValueError("must not be every address there is")
+        return value.strip() if value else None
+
+    @field_validator("proxy_header")
+    @classmethod
+    def _a_header(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9-]+", value):
+            raise ValueError("is the name of a header, like X-Remote-User")
+        return value
+
+    @model_validator(mode="after")
+    def _proxy_is_whole(self) -> Self:
+        if bool(self.proxy_address) != bool(self.proxy_header):
+            raise ValueError("proxy_address and proxy_header go together: set both, or neither")
+        return self
+
+    @cached_property
+    def proxy_network(self) -> _Network | None:
+        """Where the proxy may be; None where none says who asks."""
+        return ipaddress.ip_network(self.proxy_address, strict=False) if self.proxy_address else None
+
+
 class Logs(_Section):
     """What the program says while it works."""
 
@@ -217,6 +264,7 @@ class Settings(_Section):
     computed_fields: Mapping[ComputedName, str] = Field(default_factory=dict)
     privacy: Privacy = Privacy()
     retention: Retention = Retention()
+    web: Web = Web()
     logs: Logs = Logs()
 
     @field_validator("pipedrive_company_domain")

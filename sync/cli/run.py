@@ -15,6 +15,8 @@ from sync.clock import SystemClock
 from sync.settings import Settings, require_credentials
 from sync.store.database import Database
 from sync.store.lock import already_running
+from sync.store.logins import count_logins
+from sync.web.access.binding import why_not_served
 
 if TYPE_CHECKING:
     from sync.service.daemon import Daemon
@@ -54,6 +56,14 @@ def run(
     _log.info("service_stopped")
 
 
+def require_sign_in(settings: Settings, database: Database) -> None:
+    """Raise `SettingsError` where the page would be open to anybody who reaches this machine."""
+    with database.reading() as connection:
+        reason = why_not_served(settings, count_logins(connection))
+    if reason is not None:
+        raise reason
+
+
 def _pass_on(wait: Callable[[], object], stop: Callable[[], object]) -> None:
     wait()
     stop()
@@ -61,8 +71,9 @@ def _pass_on(wait: Callable[[], object], stop: Callable[[], object]) -> None:
 
 @contextmanager
 def serving(settings: Settings, database: Database, *, port: int | None = None) -> Iterator[tuple["Daemon", "Server"]]:
-    """The daemon, not running yet, and the web server, which is. Raises `AlreadyRunning`, `CannotListen`.
+    """The daemon, not running yet, and the web server, which is.
 
+    Raises `SettingsError` where the page would be open to anybody, `AlreadyRunning`, `CannotListen`.
     `port` overrules the settings; 0 is any that is free.
     """
     # The libraries of the web and of the scheduler take long to import, for which no other command should wait.
@@ -71,6 +82,7 @@ def serving(settings: Settings, database: Database, *, port: int | None = None) 
     from sync.web.intake import Intake
     from sync.web.server import Server
 
+    require_sign_in(settings, database)
     daemon = Daemon(settings, database)
     if database.is_sqlite and not daemon.lock.try_acquire():
         # Two processes can't share the file well: better told at once than stood by for.

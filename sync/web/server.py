@@ -53,7 +53,7 @@ class Server:
             log_level="warning",  # that it starts and ends is the command's to say
             access_log=False,
             server_header=False,
-            proxy_headers=True,
+            proxy_headers=False,  # what a proxy says of others is believed by those alone who ask which proxy it is
             backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE,
         )
