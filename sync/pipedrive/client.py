@@ -20,8 +20,9 @@ import tenacity
 
 from sync import __version__
 from sync.clock import Clock
-from sync.pipedrive import envelope, retry, transport
+from sync.pipedrive import content, envelope, retry, transport
 from sync.pipedrive.auth import Auth, Credential
+from sync.pipedrive.content import Content
 from sync.pipedrive.errors import (
     BLOCKED,
     MALFORMED,
@@ -41,6 +42,7 @@ from sync.pipedrive.errors import (
 from sync.pipedrive.limits import BurstWindow, TokenBudget, asked_wait, is_daily, number_header, retry_after
 from sync.telemetry.metrics import REQUESTS, TOKENS
 
+_PATIENCE = 8.0  # seconds: a person looks at an empty page meanwhile
 _HOLD = 1.0  # seconds: half a burst window, when a 429 does not say how long
 
 
@@ -65,6 +67,7 @@ class _Call:
     cost: int
     purpose: str
     priority: int
+    is_download: bool = False
     attempt: int = 0
     first_tried: float | None = None
     credential: Credential | None = None
@@ -122,6 +125,12 @@ class Client:
         """Read `path` ("/api/v2/deals", with its version); `cost` is in tokens, a lower `priority` goes first."""
         call = _Call("GET", path, _query(params), None, cost, purpose, priority)
         return self._perform(call)
+
+    def download(self, path: str, *, cost: int, purpose: str, priority: int = 0) -> Content:
+        """The bytes of a file, to be read as they come, and closed."""
+        call = _Call("GET", path, None, None, cost, purpose, priority, is_download=True)
+        found: Content = self._perform(call).data
+        return found
 
     def post(self, path: str, body: Any = None, *, cost: int, purpose: str, priority: int = 0) -> Answer:
         """Create. Repeated only after a 429, or when the request certainly never left; see `outcome_unknown`."""
@@ -226,17 +235,22 @@ class Client:
     def _send(self, call: _Call, credential: Credential) -> requests.Response | transport.Breakdown:
         # The failure is returned, not raised: an error raised here would carry the request, and with it the secrets.
         base_url = self._auth.base_url() or self._base_url
+        headers = content.HEADERS if call.is_download else None
         try:
-            return self._session.request(
+            response = self._session.request(
                 call.method,
                 base_url + call.path,
                 params=call.params,
                 data=call.body,
-                headers=None if call.body is None else {"Content-Type": "application/json"},
+                headers=headers if call.body is None else {"Content-Type": "application/json"},
                 auth=credential,
                 timeout=self._timeout,
                 allow_redirects=False,
+                stream=call.is_download,
             )
+            if call.is_download and response.status_code >= 400:
+                _ = response.content  # what it says is read here, where it may break off
+            return response
         except requests.RequestException as error:
             return transport.breakdown(error, _host(base_url))
 
@@ -261,11 +275,30 @@ class Client:
         if response.status_code == 429:
             raise self._too_many(call, response)
         self._record(call, response.headers)
+        if call.is_download and response.is_redirect:
+            response = self._followed(call, response)
         if not 200 <= response.status_code < 300:
             raise self._refused(call, response)
         return self._opened(call, response, began_at)
 
+    def _followed(self, call: _Call, response: requests.Response) -> requests.Response:
+        """Where a download really is."""
+        try:
+            found = content.follow(self._session, response, self._timeout)
+            if not found.ok:
+                _ = found.content
+            return found
+        except requests.RequestException as error:
+            broken = self._broken_off(call, error)
+        raise broken
+
+    def _broken_off(self, call: _Call, error: requests.RequestException) -> PipedriveError:
+        broken = transport.breakdown(error, "the storage of files")
+        return call.failed(broken.rule, words=self._auth.hide(broken.words))
+
     def _opened(self, call: _Call, response: requests.Response, began_at: datetime) -> Answer:
+        if call.is_download:
+            return Answer(Content(response, partial(self._broken_off, call)), {}, began_at, None)
         opened = envelope.read(response.content, needs_data=call.method == "GET")
         if opened.refused:
             # Pipedrive API: v1 now and then says no with a 200; the number in the body is then the true status.
@@ -312,6 +345,8 @@ class Client:
 
     def _stop(self, call: _Call, state: tenacity.RetryCallState) -> bool:
         patience = retry.patience(_error_of(state), retry_for=self._retry_for, reached_before=self._reached)
+        if call.is_download:
+            patience = min(patience, _PATIENCE)
         tried_for = 0.0 if call.first_tried is None else self._clock.monotonic() - call.first_tried
         return tried_for + state.upcoming_sleep > patience
 

@@ -12,6 +12,7 @@ class Purpose(Enum):
 
     CHECK = ("check", 0)
     SUBSCRIBE = ("subscribe", 0)
+    DOWNLOAD = ("download", 0)
     WRITE_BACK = ("write-back", 0)
     FILL = ("fill", 0)  # computed values, as many as the reserve for changes pays for
     FOLLOW_UP = ("follow-up", 1)

@@ -18,6 +18,7 @@ from sync.clock import Clock, SystemClock
 from sync.errors import Interrupted, SyncError
 from sync.mirror.company import Mirror, open_mirror
 from sync.pipedrive.connect import connect, token_budget
+from sync.pipedrive.content import Content
 from sync.pipedrive.errors import PipedriveError
 from sync.service.jobs import POLL
 from sync.service.schedule import Schedule
@@ -45,6 +46,10 @@ class Standing(StrEnum):
     ACTIVE = "active"
 
 
+class NotActive(SyncError):
+    """This instance is only starting, or stands by: it does not talk to Pipedrive."""
+
+
 class Daemon:
     """The service of one process. `run` returns when `stop` was called, from any thread or a signal handler."""
 
@@ -61,6 +66,13 @@ class Daemon:
         """The company that is worked for; None while nothing is."""
         service = self._service
         return service.company_id if service else None
+
+    def download(self, file_id: int) -> Content:
+        """What a file holds, as it comes from Pipedrive. Raises `NotActive`, `PipedriveError`."""
+        service = self._service
+        if service is None:
+            raise NotActive("The service does not work at present, so nothing can be fetched from Pipedrive.")
+        return service.download(file_id)
 
     def stop(self) -> None:
         """End every wait; `run` returns soon."""

@@ -13,9 +13,11 @@ import structlog
 from sync.errors import Interrupted, SyncError
 from sync.mirror.backfill import unfinished
 from sync.mirror.company import Mirror
+from sync.mirror.files import fetch_content
 from sync.mirror.liveness import load_webhook_state
 from sync.mirror.reference import resolved
 from sync.mirror.state import token_state
+from sync.pipedrive.content import Content
 from sync.pipedrive.entities import ENTITIES
 from sync.pipedrive.errors import BudgetSpent
 from sync.service.jobs import BACKFILL, Job, jobs_for
@@ -51,6 +53,10 @@ class Service:
     def company_id(self) -> int:
         """Whose jobs these are."""
         return self._mirror.company_id
+
+    def download(self, file_id: int) -> Content:
+        """What a file holds, as it comes from Pipedrive. Raises `PipedriveError`."""
+        return fetch_content(self._mirror, file_id)
 
     def make_plan(self) -> Plan:
         """Plan the rest of the day anew. Raises `DatabaseError`."""

@@ -54,7 +54,7 @@ def use_up_our_share(client: Client, budget: TokenBudget, clock: ManualClock) ->
 
 
 def test_only_what_a_person_waits_for_or_the_reserve_pays_has_priority_0() -> None:
-    first = {Purpose.CHECK, Purpose.SUBSCRIBE, Purpose.WRITE_BACK, Purpose.FILL}
+    first = {Purpose.CHECK, Purpose.SUBSCRIBE, Purpose.DOWNLOAD, Purpose.WRITE_BACK, Purpose.FILL}
     assert {one for one in Purpose if one.priority == 0} == first
 
 

@@ -150,8 +150,8 @@ class FieldView:
         """The control that a field is edited with, holding a value."""
         own = self.fields.own.get(code)
         if own is not None:
-            choices = {label: label for label in own.options}
-            return control_of(FieldType(_OWN_KINDS[own.type]), value, self.language, choices=choices)
+            labels = {label: label for label in own.options}
+            return control_of(FieldType(_OWN_KINDS[own.type]), value, self.language, choices=labels)
         field_type = self.fields.rules[code].field_type
         choices: dict[Any, str] = dict(field_type.options or {})
         named = ""
