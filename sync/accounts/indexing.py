@@ -5,16 +5,17 @@ alone. Everything that builds or edits accounts does so in the same transaction;
 the service's next look, and is searched row by row until then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 from sqlalchemy import bindparam as given
 
 from sync.accounts.folding import folded
 from sync.accounts.overlay import OWN
 from sync.accounts.queries import plain
+from sync.store.database import Database
 from sync.store.dialect import among
 from sync.store.schema import account_index, account_options, accounts
 
@@ -67,27 +68,62 @@ def _ids(value: Any) -> Iterator[int]:
             yield one
 
 
+def any_stale(connection: Connection, company_id: int) -> bool:
+    """Whether any account has changed since its entry was made."""
+    return bool(connection.scalar(select(exists().where(*_stale(company_id)))))
+
+
+def _stale(company_id: int) -> list[ColumnElement[bool]]:
+    return [account_index.c.company_id == company_id, account_index.c.text.is_(None)]
+
+
 def stale_entries(connection: Connection, company_id: int, limit: int) -> Sequence[tuple[int, Entry]]:
     """The accounts that changed since their entry was made, at most so many, with the entries they ought to have."""
+    return _entries(connection, *_stale(company_id), limit=limit)
+
+
+def refresh_index(connection: Connection, company_id: int, organization_ids: Collection[int] | None = None) -> int:
+    """Make anew what is stale, of some accounts or of all; how many were. In the caller's transaction.
+
+    PostgreSQL: what another transaction is editing is left to it, or to the next look.
+    """
+    refreshed = 0
+    while mine := _take(connection, company_id, organization_ids):
+        its = (account_index.c.company_id == company_id) & among(connection, account_index.c.organization_id, mine)
+        _write(connection, company_id, _entries(connection, its, limit=AT_ONCE))
+        refreshed += len(mine)
+    return refreshed
+
+
+def _take(connection: Connection, company_id: int, organization_ids: Collection[int] | None) -> Sequence[int]:
+    """Some accounts with stale entries, which nobody can edit before this transaction ends."""
+    stale = _stale(company_id)
+    if organization_ids is not None:
+        stale.append(among(connection, account_index.c.organization_id, organization_ids))
+    query = select(account_index.c.organization_id).where(*stale).limit(AT_ONCE)
+    return connection.scalars(query.with_for_update(skip_locked=True)).all()
+
+
+def _entries(connection: Connection, *which: ColumnElement[bool], limit: int) -> Sequence[tuple[int, Entry]]:
     its_account = (accounts.c.company_id == account_index.c.company_id) & (
         accounts.c.organization_id == account_index.c.organization_id
     )
     query = (
         select(accounts.c.organization_id, *(accounts.c[name] for name in _COLUMNS))
         .select_from(account_index.join(accounts, its_account))
-        .where(account_index.c.company_id == company_id, account_index.c.text.is_(None))
+        .where(*which)
         .limit(limit)
     )
     return [(row["organization_id"], entry_of(plain(row))) for row in connection.execute(query).mappings()]
 
 
-def refresh_index(connection: Connection, company_id: int) -> int:
-    """Make anew what is stale; how many accounts were. In the caller's transaction."""
-    refreshed = 0
-    while stale := stale_entries(connection, company_id, AT_ONCE):
-        _write(connection, company_id, stale)
-        refreshed += len(stale)
-    return refreshed
+def freshen_index(database: Database, company_id: int) -> int:
+    """Make anew what is stale, if anything is; how many accounts were. What is fresh costs a glance."""
+    with database.reading() as connection:
+        if not any_stale(connection, company_id):
+            return 0
+    with database.writing() as connection:
+        return refresh_index(connection, company_id)
 
 
 _ENTRY = (

@@ -1,96 +1,21 @@
-"""Questions about the accounts as they stand in the database: which there are, and everything about all of them.
+"""Questions about the company's accounts and other records by what a person calls them, and what ids stand for.
 
-Set-based and read-only; every function works in the caller's transaction and asks the same number of queries whatever
-the number of accounts. How an answer is shown is the command line's; what is known of one account is in `details`.
+Set-based and read-only; every function works in the caller's transaction. Lists of accounts are in `listing`, what is
+known of one account in `details`.
 """
 
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import date, datetime
-from decimal import Decimal
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, nulls_last, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
+from sync.accounts.folding import folded
 from sync.store.dialect import among
 from sync.store.schema import TABLES, account_won_values, accounts, companies
 
-BATCH = 1000  # accounts that an export holds at a time
-
 _BOOKKEEPING = frozenset({"edited_by", "edited_at", "edits", "revision"})
-_USERS, _ACTIVITIES, _ORGANIZATIONS = TABLES["users"], TABLES["activities"], TABLES["organizations"]
-
-
-class Status(StrEnum):
-    """Which accounts are meant."""
-
-    ACTIVE = "active"
-    FORMER = "former"
-    ALL = "all"
-
-
-class Sort(StrEnum):
-    """The order of a list of accounts; amounts, counts and past times the highest first, what is unknown last."""
-
-    WON_VALUE = "won_value"
-    NAME = "name"
-    OWNER = "owner"
-    WON_DEALS = "won_deals"
-    OPEN_DEALS = "open_deals"
-    CUSTOMER_SINCE = "customer_since"
-    LAST_WON = "last_won"
-    NEXT_ACTIVITY = "next_activity"
-    LAST_ACTIVITY = "last_activity"
-    ID = "id"
-
-
-_ORDERS: Mapping[Sort, ColumnElement[Any]] = {
-    Sort.WON_VALUE: nulls_last(accounts.c.won_value.desc()),
-    Sort.NAME: accounts.c.organization_id.asc(),  # the order of letters is Python's: see `list_accounts`
-    Sort.OWNER: nulls_last(func.lower(_USERS.c.name)),
-    Sort.WON_DEALS: accounts.c.won_deals_count.desc(),
-    Sort.OPEN_DEALS: accounts.c.open_deals_count.desc(),
-    Sort.CUSTOMER_SINCE: accounts.c.created_at.asc(),
-    Sort.LAST_WON: nulls_last(accounts.c.last_won_time.desc()),
-    Sort.NEXT_ACTIVITY: nulls_last(accounts.c.next_activity_due_date.asc()),
-    Sort.LAST_ACTIVITY: nulls_last(accounts.c.last_activity_time.desc()),
-    Sort.ID: accounts.c.organization_id.asc(),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which accounts a list is about; `search` is a part of the name, in any case of letters."""
-
-    status: Status = Status.ACTIVE
-    owner_id: int | None = None
-    search: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One account in a list. The next activity's fields are None where there is none; `due_time` is UTC."""
-
-    organization_id: int
-    name: str | None
-    status: str
-    owner_id: int | None
-    owner_name: str | None
-    won_value: Decimal | None
-    currency: str | None
-    won_deals_count: int
-    open_deals_count: int
-    created_at: datetime
-    first_won_time: datetime | None
-    last_won_time: datetime | None
-    next_activity_id: int | None
-    next_activity_type: str | None
-    next_activity_subject: str | None
-    next_activity_due_date: date | None
-    next_activity_due_time: str | None
-    last_activity_time: datetime | None
+_USERS, _ORGANIZATIONS = TABLES["users"], TABLES["organizations"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +35,6 @@ class Names:
     pipelines: Mapping[int, str]
     stages: Mapping[int, str]
     decimals: Mapping[str, int]  # by currency
-
-
-def folded(text: str | None) -> str:
-    """A text as it is compared with what a person typed: without case, runs of spaces, and ways to write a letter."""
-    return " ".join(unicodedata.normalize("NFKC", text or "").casefold().split())
-
-
-def _letters(text: str | None) -> str:
-    """A text as it is sorted: an accent puts no letter behind z."""
-    apart = unicodedata.normalize("NFKD", text or "").casefold()
-    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def load_names(connection: Connection, company_id: int) -> Names:
@@ -144,48 +58,6 @@ def accounts_built(connection: Connection, company_id: int) -> bool:
     """Whether the accounts were ever built: a first copy under way does so at its end."""
     basis = connection.scalar(select(companies.c.accounts_basis).where(companies.c.company_id == company_id))
     return basis is not None
-
-
-def list_accounts(
-    connection: Connection, company_id: int, wanted: Wanted, *, sort: Sort = Sort.WON_VALUE, limit: int | None = None
-) -> tuple[Sequence[Listed], int]:
-    """The accounts that are wanted, at most `limit` of them, and how many there are without the limit."""
-    conditions = _conditions(connection, company_id, wanted)
-    total = connection.scalar(select(func.count()).select_from(accounts).where(*conditions)) or 0
-    query = _listing().where(*conditions).order_by(_ORDERS[sort], accounts.c.organization_id)
-    if limit is not None and sort is not Sort.NAME:
-        query = query.limit(limit)
-    rows = [Listed(*row) for row in connection.execute(query)]
-    if sort is Sort.NAME:  # neither database knows the order of all letters, nor do they agree on one
-        rows = sorted(rows, key=lambda row: (row.name is None, _letters(row.name)))[:limit]
-    return rows, total
-
-
-def _conditions(connection: Connection, company_id: int, wanted: Wanted) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [accounts.c.company_id == company_id]
-    if wanted.status is not Status.ALL:
-        conditions.append(accounts.c.status == wanted.status.value)
-    if wanted.owner_id is not None:
-        conditions.append(accounts.c.owner_id == wanted.owner_id)
-    if wanted.search is not None:
-        part = folded(wanted.search)
-        names = connection.execute(select(accounts.c.organization_id, accounts.c.name).where(*conditions))
-        found = [organization for organization, name in names if part in folded(name)]
-        conditions.append(among(connection, accounts.c.organization_id, found))
-    return conditions
-
-
-def _listing() -> Select[Any]:
-    owner = (_USERS.c.company_id == accounts.c.company_id) & (_USERS.c.id == accounts.c.owner_id)
-    upcoming = (_ACTIVITIES.c.company_id == accounts.c.company_id) & (_ACTIVITIES.c.id == accounts.c.next_activity_id)
-    elsewhere = {
-        "owner_name": _USERS.c.name,
-        "next_activity_type": _ACTIVITIES.c.type,
-        "next_activity_subject": _ACTIVITIES.c.subject,
-        "next_activity_due_time": _ACTIVITIES.c.due_time,
-    }
-    columns = [elsewhere[one.name] if one.name in elsewhere else accounts.c[one.name] for one in fields(Listed)]
-    return select(*columns).select_from(accounts.outerjoin(_USERS, owner).outerjoin(_ACTIVITIES, upcoming))
 
 
 def find_accounts(connection: Connection, company_id: int, text: str) -> Sequence[Named]:
@@ -227,8 +99,10 @@ def _find(
     if not sought:
         return []
     everyone = [Named(one, called) for one, called in connection.execute(query) if called]
-    exact = [one for one in everyone if folded(one.name) == sought]
-    return exact or [one for one in everyone if sought in folded(one.name)]
+    for same in (lambda name: name.casefold() == text.casefold(), lambda name: folded(name) == sought):
+        if exact := [one for one in everyone if same(one.name)]:
+            return exact
+    return [one for one in everyone if sought in folded(one.name)]
 
 
 def names_of(connection: Connection, company_id: int, table: str, ids: Sequence[int]) -> dict[int, str]:
@@ -238,18 +112,6 @@ def names_of(connection: Connection, company_id: int, table: str, ids: Sequence[
     columns = TABLES[table].c
     condition = (columns.company_id == company_id) & among(connection, columns.id, ids)
     return {one: name for one, name in connection.execute(select(columns.id, columns.name).where(condition)) if name}
-
-
-def stream_accounts(connection: Connection, company_id: int, status: Status) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Every account with all its columns, by organization id; the database hands out a batch at a time."""
-    query = (
-        select(accounts)
-        .where(*_conditions(connection, company_id, Wanted(status)))
-        .order_by(accounts.c.organization_id)
-        .execution_options(yield_per=BATCH)
-    )
-    for batch in connection.execute(query).mappings().partitions():
-        yield [plain(row) for row in batch]
 
 
 def plain(row: RowMapping) -> dict[str, Any]:

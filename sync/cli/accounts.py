@@ -2,26 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sync.accounts.calendar import Calendar
 from sync.accounts.details import Details, load_details
 from sync.accounts.fields import load_fields
+from sync.accounts.filtering import Filter, Status
+from sync.accounts.indexing import freshen_index
+from sync.accounts.listing import Row, list_page
+from sync.accounts.orders import Order
 from sync.accounts.queries import (
-    Listed,
     Named,
     Names,
-    Sort,
-    Status,
-    Wanted,
     accounts_built,
     find_accounts,
     find_organizations,
     find_users,
-    list_accounts,
     load_names,
 )
 from sync.cli.account_page import document, print_page
@@ -30,6 +30,7 @@ from sync.cli.exporting import Format, export
 from sync.cli.formats import activity, day, money, one_line
 from sync.cli.output import Json, print_json, print_table, reader_may_leave
 from sync.cli.runtime import migrated_database, start
+from sync.clock import SystemClock
 from sync.errors import SyncError
 from sync.settings import Settings
 from sync.store.database import Database
@@ -51,9 +52,39 @@ _COLUMNS = (
     "last activity",
 )
 
-_ACTIVE = Wanted()
+_ACTIVE = Filter()
+
+# What of an account's row a list tells before and after its next activity.
+_BEFORE = ("organization_id", "name", "status", "owner_id")
+_VALUES = (
+    *("won_value", "currency", "won_deals_count", "open_deals_count", "created_at", "first_won_time"),
+    *("last_won_time", "next_activity_id"),
+)
 
 StatusOption = Annotated[Status, typer.Option("--status", help="Which accounts.")]
+
+
+class Sort(StrEnum):
+    """The order of a list of accounts; amounts, counts and past times the highest first, what is unknown last."""
+
+    WON_VALUE = "won_value"
+    NAME = "name"
+    OWNER = "owner"
+    WON_DEALS = "won_deals"
+    OPEN_DEALS = "open_deals"
+    CUSTOMER_SINCE = "customer_since"
+    LAST_WON = "last_won"
+    NEXT_ACTIVITY = "next_activity"
+    LAST_ACTIVITY = "last_activity"
+    ID = "id"
+
+    @property
+    def order(self) -> Order:
+        """The order that is meant."""
+        return Order(self.value, descending=self in _HIGHEST_FIRST)
+
+
+_HIGHEST_FIRST = (Sort.WON_VALUE, Sort.WON_DEALS, Sort.OPEN_DEALS, Sort.LAST_WON, Sort.LAST_ACTIVITY)
 
 
 class NotFound(SyncError):
@@ -68,7 +99,7 @@ class Ambiguous(SyncError):
 def list_command(
     status: StatusOption = Status.ACTIVE,
     owner: Annotated[str | None, typer.Option(help="Only those of this user, by name or id.")] = None,
-    search: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only those with these words in their texts.")] = None,
     sort: Annotated[Sort, typer.Option(help="The order: highest amounts and counts first, latest times first.")] = (
         Sort.WON_VALUE
     ),
@@ -80,7 +111,9 @@ def list_command(
 ) -> None:
     """List accounts with what they are worth and what is next."""
     with opened(company) as (_, database, company_id), reader_may_leave():
-        wanted = Wanted(status, one_user(database, company_id, owner), search)
+        owner_id = one_user(database, company_id, owner)
+        owners = frozenset() if owner_id is None else frozenset({owner_id})
+        wanted = Filter(status=status, owners=owners, search=search or "")
         most = limit if limit or json else _MOST_ROWS
         print_list(database, company_id, wanted=wanted, sort=sort, limit=most, json=json)
 
@@ -123,54 +156,74 @@ def print_list(
     database: Database,
     company_id: int,
     *,
-    wanted: Wanted = _ACTIVE,
+    wanted: Filter = _ACTIVE,
     sort: Sort = Sort.WON_VALUE,
     limit: int | None = None,
     json: bool = False,
 ) -> None:
     """Print the accounts that are wanted, as a table with one line that counts them, or as a JSON list."""
     with database.reading() as connection:
-        rows, total = list_accounts(connection, company_id, wanted, sort=sort, limit=limit)
+        today = Calendar(SystemClock().now())
+        rows, totals = list_page(connection, company_id, wanted, today, sort.order, limit=limit)
         names = load_names(connection, company_id)
     if json:
-        print_json([asdict(row) for row in rows])
+        print_json([_listed(row, names) for row in rows])
         return
     if rows:
         print_table("", _COLUMNS, (_cells(row, names) for row in rows), right=("id", "won value", "won", "open"))
     kind = "" if wanted.status is Status.ALL else f"{wanted.status} "
-    more = "" if len(rows) == total else " --limit shows more, `accounts export` all."
-    typer.echo(f"{len(rows):,} of {total:,} {kind}accounts{_filters(wanted)}.{more}")
+    more = "" if len(rows) == totals.accounts else " --limit shows more, `accounts export` all."
+    typer.echo(f"{len(rows):,} of {totals.accounts:,} {kind}accounts{_filters(wanted)}.{more}")
 
 
-def _cells(row: Listed, names: Names) -> tuple[object, ...]:
-    next_activity = activity(
-        names.activity_types.get(row.next_activity_type or "", row.next_activity_type),
-        row.next_activity_subject,
-        row.next_activity_due_date,
-        row.next_activity_due_time,
+def _listed(row: Row, names: Names) -> dict[str, Any]:
+    """An account in a list, for programs."""
+    account, upcoming = row.account, row.next_activity
+    return {
+        **{name: account[name] for name in _BEFORE},
+        "owner_name": names.users.get(account["owner_id"]),
+        **{name: account[name] for name in _VALUES},
+        "next_activity_type": upcoming.type if upcoming else None,
+        "next_activity_subject": upcoming.subject if upcoming else None,
+        "next_activity_due_date": account["next_activity_due_date"],
+        "next_activity_due_time": account["next_activity_due_time"],
+        "last_activity_time": account["last_activity_time"],
+    }
+
+
+def _cells(row: Row, names: Names) -> tuple[object, ...]:
+    account, upcoming = row.account, row.next_activity
+    next_activity = (
+        activity(
+            names.activity_types.get(upcoming.type or "", upcoming.type),
+            upcoming.subject,
+            upcoming.due_date,
+            upcoming.due_time,
+        )
+        if upcoming
+        else ""
     )
     return (
-        str(row.organization_id),
-        one_line(row.name),
-        _person(row.owner_id, row.owner_name),
-        money(row.won_value, row.currency, names.decimals) or "rate missing",
-        row.won_deals_count,
-        row.open_deals_count,
-        day(row.created_at),
-        day(row.last_won_time),
+        str(account["organization_id"]),
+        one_line(account["name"]),
+        _person(account["owner_id"], names),
+        money(account["won_value"], account["currency"], names.decimals) or "rate missing",
+        account["won_deals_count"],
+        account["open_deals_count"],
+        day(account["created_at"]),
+        day(account["last_won_time"]),
         next_activity,
-        day(row.last_activity_time),
+        day(account["last_activity_time"]),
     )
 
 
-def _person(user_id: int | None, name: str | None) -> str:
-    return one_line(name if name is not None or user_id is None else str(user_id))
+def _person(user_id: int | None, names: Names) -> str:
+    return "" if user_id is None else one_line(names.users.get(user_id, str(user_id)))
 
 
-def _filters(wanted: Wanted) -> str:
-    parts = [" of this owner" if wanted.owner_id is not None else ""]
-    parts.append(f" with “{one_line(wanted.search)}” in the name" if wanted.search is not None else "")
-    return "".join(parts)
+def _filters(wanted: Filter) -> str:
+    owner = " of this owner" if wanted.owners else ""
+    return f"{owner} with “{one_line(wanted.search)}”" if wanted.search else owner
 
 
 @contextmanager
@@ -178,7 +231,9 @@ def opened(company: int | None) -> Iterator[tuple[Settings, Database, int]]:
     """The settings, the database, and the id of the company that is meant, whose accounts were built."""
     settings = start()
     with migrated_database(settings) as database:
-        yield settings, database, _company_with_accounts(database, company)
+        company_id = _company_with_accounts(database, company)
+        freshen_index(database, company_id)
+        yield settings, database, company_id
 
 
 def _company_with_accounts(database: Database, wanted: int | None) -> int:

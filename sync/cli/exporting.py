@@ -16,9 +16,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sync.accounts.queries import Status, account_columns, load_names, stream_accounts
+from sync.accounts.calendar import Calendar
+from sync.accounts.filtering import Filter, Status
+from sync.accounts.listing import stream_rows
+from sync.accounts.orders import Order
+from sync.accounts.queries import account_columns, load_names
 from sync.accounts.readable import CustomField, References, custom_fields, labels, load_references, readable
 from sync.cli.output import json_text, reader_may_leave
+from sync.clock import SystemClock
 from sync.errors import SyncError
 from sync.store.database import Database
 
@@ -48,10 +53,17 @@ def export(database: Database, company_id: int, status: Status, form: Format, fi
     return written
 
 
+def _batches(connection: Any, company_id: int, status: Status) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """Every account with all its columns, by organization id."""
+    today = Calendar(SystemClock().now())
+    for batch in stream_rows(connection, company_id, Filter(status=status), today, Order("id")):
+        yield [row.account for row in batch]
+
+
 def _csv(connection: Any, company_id: int, status: Status) -> Iterator[tuple[bytes, int]]:
     table = _Table(connection, company_id)
     yield _csv_lines([table.header()]), 0
-    for batch in stream_accounts(connection, company_id, status):
+    for batch in _batches(connection, company_id, status):
         yield _csv_lines(table.rows(batch)), len(batch)
 
 
@@ -130,13 +142,13 @@ def _cell(value: Any) -> Any:
 
 
 def _jsonl(connection: Any, company_id: int, status: Status) -> Iterator[tuple[bytes, int]]:
-    for batch in stream_accounts(connection, company_id, status):
+    for batch in _batches(connection, company_id, status):
         yield "".join(f"{json_text(account)}\n" for account in batch).encode(), len(batch)
 
 
 def _json(connection: Any, company_id: int, status: Status) -> Iterator[tuple[bytes, int]]:
     before = "[\n"
-    for batch in stream_accounts(connection, company_id, status):
+    for batch in _batches(connection, company_id, status):
         yield (before + ",\n".join(map(json_text, batch))).encode(), len(batch)
         before = ",\n"
     yield ("[]\n" if before == "[\n" else "\n]\n").encode(), 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from sync.accounts.indexing import freshen_index
 from sync.mirror.backfill import copy, finish, survey, unfinished
 from sync.mirror.company import Mirror
 from sync.mirror.cycle import value_anew
@@ -60,6 +61,7 @@ def jobs_for(mirror: Mirror) -> Sequence[Job]:
         Job("sweep", _sweep, lambda plan: plan.sweep_page),
         Job("webhooks", _webhooks, lambda plan: 86_400.0),
         Job("accounts", _accounts, lambda plan: 60.0, spends=False),
+        Job("index", _index, lambda plan: 1.0, spends=False),
         Job("housekeeping", _housekeeping, lambda plan: 60.0, spends=False),
     )
 
@@ -140,6 +142,10 @@ def _webhooks(mirror: Mirror, _plan: Plan) -> None:
 
 def _accounts(mirror: Mirror, _plan: Plan) -> None:
     value_anew(mirror)
+
+
+def _index(mirror: Mirror, _plan: Plan) -> None:
+    freshen_index(mirror.database, mirror.company_id)
 
 
 def _housekeeping(mirror: Mirror, _plan: Plan) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from sync.accounts.deciding import organization_values
 from sync.accounts.fields import Fields, NoSuchField
+from sync.accounts.indexing import refresh_index
 from sync.accounts.kinds import OF_USERS, STANDARD
 from sync.accounts.meanings import equal, same
 from sync.accounts.overlay import OWN
@@ -114,6 +115,7 @@ def edit_account(
         its_row = (accounts.c.company_id == company_id) & (accounts.c.organization_id == organization_id)
         row = _columns(changed, {name: value for name, value in held.items() if name.startswith(OWN)})
         connection.execute(update(accounts).where(its_row).values(**row, edited_by=by, edited_at=at))
+        refresh_index(connection, company_id, [organization_id])
     return sorted(changed)
 
 

@@ -1,0 +1,123 @@
+"""What accounts are found by is fresh after every build and edit, and after plain SQL at the next look."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from sync.accounts.calendar import Calendar
+from sync.accounts.fields import load_fields
+from sync.accounts.filtering import Filter
+from sync.accounts.folding import folded
+from sync.accounts.indexing import any_stale, entry_of, freshen_index
+from sync.accounts.listing import jump, matching_ids
+from sync.pipedrive.entities import ORGANIZATIONS
+from sync.settings import load_settings
+from sync.store.schema import account_index, account_options, accounts
+from sync.writeback.editing import edit_account
+from tests.accounts.mirrored import Mirrored
+
+TIER = "c" * 40
+NOW = Calendar(datetime(2026, 11, 25, tzinfo=UTC))
+
+
+@pytest.fixture
+def company(mirrored: Mirrored) -> Mirrored:
+    """Two accounts, of which the first has a label and an option."""
+    mirrored.field(TIER, "Tier", "enum", options=[{"id": 1, "label": "Gold"}, {"id": 2, "label": "Tin"}])
+    mirrored.organization(1, name="Ångström", label_ids=[7], custom_fields={TIER: 1}, address={"value": "Rue 1"})
+    mirrored.organization(2, name="Other")
+    for one in (1, 2):
+        mirrored.deal(one, org_id=one)
+    return mirrored
+
+
+def found(mirrored: Mirrored, **wanted: Any) -> list[int]:
+    with mirrored.database.reading() as connection:
+        return list(matching_ids(connection, 1, Filter(**wanted), NOW))
+
+
+def stale(mirrored: Mirrored) -> bool:
+    with mirrored.database.reading() as connection:
+        return any_stale(connection, 1)
+
+
+def rename_by_sql(mirrored: Mirrored, **values: Any) -> None:
+    with mirrored.database.writing() as connection:
+        connection.execute(update(accounts).where(accounts.c.organization_id == 2).values(**values))
+
+
+def assert_index_is_right(mirrored: Mirrored) -> None:
+    """Every entry is what its account's row makes of it."""
+    assert not stale(mirrored)
+    with mirrored.database.reading() as connection:
+        for account in mirrored.accounts():
+            entry, one = entry_of(account), account["organization_id"]
+            held = connection.execute(select(account_index).where(account_index.c.organization_id == one)).one()
+            assert (held.sort_name, held.text) == (entry.sort_name, entry.text)
+            options = account_options.c
+            theirs = select(options.field, options.option).where(options.organization_id == one)
+            assert {tuple(row) for row in connection.execute(theirs)} == entry.options
+
+
+def test_a_build_indexes_what_it_writes(company: Mirrored) -> None:
+    assert_index_is_right(company)
+    company.organization(1, name="Renamed", label_ids=[8], custom_fields={TIER: 2})
+    assert_index_is_right(company)
+    assert found(company, labels=frozenset({8})) == [1]
+    assert found(company, labels=frozenset({7})) == []
+
+
+def test_what_plain_sql_changed_is_found_at_once_and_indexed_at_the_next_look(company: Mirrored) -> None:
+    rename_by_sql(company, name="Çelik", label_ids=[7], custom_fields={TIER: 1}, fields={"tier": "high"})
+    assert stale(company)
+    assert found(company, search="celik") == [2]
+    assert found(company, search="other") == []
+    assert found(company, labels=frozenset({7})) == [1, 2]
+    assert found(company, options={TIER: frozenset({"1"}), "fields.tier": frozenset({"high"})}) == [2]
+    with company.database.reading() as connection:
+        assert [one.id for one in jump(connection, 1, "cel")] == [2]
+    assert freshen_index(company.database, 1) == 1
+    assert_index_is_right(company)
+    assert freshen_index(company.database, 1) == 0
+
+
+def test_an_edit_indexes_its_account_and_leaves_others_alone(company: Mirrored) -> None:
+    rename_by_sql(company, name="By SQL")
+    with company.database.writing() as connection:
+        fields = load_fields(connection, 1, load_settings({}))
+        edit_account(connection, 1, fields, 1, {"name": "Edited", TIER: 2}, by="ada", at=company.now)
+    with company.database.reading() as connection:
+        is_stale = account_index.c.text.is_(None)
+        assert connection.scalars(select(account_index.c.organization_id).where(is_stale)).all() == [2]
+    assert found(company, search="edited", options={TIER: frozenset({"2"})}) == [1]
+
+
+def test_what_is_not_searched_leaves_the_index_fresh(company: Mirrored) -> None:
+    company.deal(3, org_id=1, value=5)
+    rename_by_sql(company, owner_id=3)
+    assert not stale(company)
+
+
+def test_an_account_that_comes_back_is_found(company: Mirrored) -> None:
+    company.delete(ORGANIZATIONS, 1)
+    assert found(company, search="angstrom") == []
+    company.organization(1, name="Ångström")
+    assert found(company, search="angstrom") == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("  Ä  b\tC ", "a b c"), ("Straße", "strasse"), ("ﬁn", "fin"), ("İstanbul", "istanbul"), ("Ⅷ", "viii"), ("", "")],
+)
+def test_texts_are_folded(text: str, expected: str) -> None:
+    assert folded(text) == expected
+
+
+@pytest.mark.parametrize("wildcard", ["%", "_", "\\", "'", '"'])
+def test_no_letter_of_a_search_means_another(company: Mirrored, wildcard: str) -> None:
+    assert found(company, search=wildcard) == []
+    rename_by_sql(company, name=f"x{wildcard}y")
+    freshen_index(company.database, 1)
+    assert found(company, search=wildcard) == [2]
