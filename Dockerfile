@@ -1,5 +1,7 @@
 # docker build -t pipedrive-sync .
+# docker run --rm -it -v pipedrive-sync:/data pipedrive-sync users add YOUR-NAME --role editor
 # docker run -d --restart unless-stopped -p 127.0.0.1:8080:8080 -v pipedrive-sync:/data -e PIPEDRIVE_API_TOKEN -e PIPEDRIVE_COMPANY_DOMAIN pipedrive-sync
+# Without a login it does not start; -e SYNC_WEB__ENABLED=false serves the webhook receiver alone, and needs none.
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
@@ -22,9 +24,9 @@ ENV PATH=/opt/pipedrive-sync/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DATABASE_URL=sqlite:////data/sync.db \
     SYNC_HOST=0.0.0.0
-# Listening on every address is no risk as long as this holds: the receiver lets nobody in without its credentials, and
-# all else that is served (/healthz, /readyz, /metrics) shows states and counts, and nothing of what a customer's record
-# holds. From outside the container only what is published (-p) can be reached at all.
+# Listening on every address is no risk: who reaches the page has to sign in (`run` refuses to start before somebody can), the
+# receiver lets nobody in without its credentials, and all else that is served (/healthz, /readyz, /metrics) shows states and
+# counts, and nothing of what a customer's record holds. From outside only what is published (-p) can be reached at all.
 EXPOSE 8080
 USER sync
 WORKDIR /data

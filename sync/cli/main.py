@@ -17,6 +17,7 @@ from sync.cli import (
     errands,
     holds,
     mirror,
+    people,
     receive,
     run,
     status,
@@ -40,6 +41,8 @@ errands.register(accounts.app)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(people.users, name="users")
+app.add_typer(people.tokens, name="tokens")
 app.add_typer(database.app, name="db")
 
 

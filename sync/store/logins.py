@@ -11,9 +11,18 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from sync.errors import SyncError
 from sync.store.schema import logins, sessions
 
 LONGEST_NAME = 64
+
+
+class NoSuchLogin(SyncError):
+    """Nobody of this name may sign in."""
+
+
+class NameTaken(SyncError):
+    """Somebody else is called so."""
 
 
 class Role(StrEnum):
@@ -70,6 +79,23 @@ def find_login(connection: Connection, name: str) -> Login | None:
     return next((one for one in load_logins(connection) if name_key(one.name) == wanted), None)
 
 
+def the_login(connection: Connection, name: str) -> Login:
+    """Like `find_login`. Raises `NoSuchLogin`."""
+    login = find_login(connection, name)
+    if login is None:
+        raise NoSuchLogin(f"Nobody called {name} may sign in.", "`pipedrive-sync users list` tells who may.")
+    return login
+
+
+def require_free(connection: Connection, name: str) -> None:
+    """Raise `NameTaken` if somebody is called so already."""
+    taken = find_login(connection, name)
+    if taken is not None:
+        raise NameTaken(
+            f"There is a login called {taken.name}.", "`pipedrive-sync users password` changes its password."
+        )
+
+
 def load_usage(connection: Connection, *, now: datetime) -> dict[str, Usage]:
     """By name, how those are using the page who are signed in."""
     columns = sessions.c
@@ -78,7 +104,8 @@ def load_usage(connection: Connection, *, now: datetime) -> dict[str, Usage]:
 
 
 def add_login(connection: Connection, name: str, password_hash: str, role: Role, *, at: datetime) -> None:
-    """Let somebody sign in, whose name is free."""
+    """Let somebody sign in. Raises `NameTaken`."""
+    require_free(connection, name)
     values = {"name": name, "password_hash": password_hash, "role": role.value, "created_at": at}
     connection.execute(insert(logins).values(values))
 

@@ -6,6 +6,7 @@ memory); what this program makes up itself is too long to be guessed, and a plai
 
 import hashlib
 import secrets
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ SHORTEST, LONGEST = 10, 1024  # characters of a password
 
 def hash_password(password: str) -> str:
     """A salted hash that is slow to guess from."""
-    return _hasher().hash(password)
+    return _hasher().hash(_composed(password))
 
 
 def password_fits(password: str, password_hash: str | None) -> bool:
@@ -26,7 +27,7 @@ def password_fits(password: str, password_hash: str | None) -> bool:
 
     decoy = _decoy()  # made before it is known whether it is needed
     try:
-        _hasher().verify(password_hash or decoy, password)
+        _hasher().verify(password_hash or decoy, _composed(password))
     except VerificationError:
         return False
     return password_hash is not None
@@ -40,6 +41,11 @@ def new_token() -> str:
 def token_hash(token: str) -> str:
     """What the database holds of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _composed(password: str) -> str:
+    """A password in the one way to write it: keyboards compose the same letters differently."""
+    return unicodedata.normalize("NFKC", password)
 
 
 @cache
