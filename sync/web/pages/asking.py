@@ -12,12 +12,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sync.accounts.calendar import Bucket
-from sync.accounts.filtering import Filter, Status
+from sync.accounts.filtering import EVER, Filter, Status
 from sync.errors import SyncError
 
 OPTION = "option."
 
-_MOST_DAYS = 36_500
 _LONGEST = 200  # letters of a search
 
 
@@ -48,7 +47,7 @@ def _id(text: str) -> int:
 
 def _days(text: str) -> int:
     days = _id(text)
-    if days > _MOST_DAYS:
+    if days > EVER:
         raise ValueError
     return days
 
