@@ -35,6 +35,11 @@ class Reference:
     _fields: dict[int, Fields] = field(default_factory=dict, repr=False)
 
     @property
+    def has_accounts(self) -> bool:
+        """Whether the accounts were ever built: a first copy under way does so at its end."""
+        return self.company.get("accounts_basis") is not None
+
+    @property
     def users(self) -> Mapping[int, str]:
         """The names of all users, by id."""
         return self.names.users
@@ -101,7 +106,10 @@ def _version(connection: Connection, company_id: int) -> tuple[Any, ...]:
         ]
     mine = filled_fields.c.company_id == company_id
     parts.append(select(func.count(filled_fields.c.field_code)).where(mine).scalar_subquery())
-    parts.append(select(companies.c.currency).where(companies.c.company_id == company_id).scalar_subquery())
+    mine = companies.c.company_id == company_id
+    parts += [
+        select(companies.c[name]).where(mine).scalar_subquery() for name in ("currency", "domain", "accounts_basis")
+    ]
     return tuple(connection.execute(select(*(part.label(f"part_{i}") for i, part in enumerate(parts)))).one())
 
 

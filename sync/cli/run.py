@@ -80,6 +80,7 @@ def serving(settings: Settings, database: Database, *, port: int | None = None) 
     from sync.service.daemon import Daemon
     from sync.web.app import create_app
     from sync.web.intake import Intake
+    from sync.web.pages.site import Site
     from sync.web.server import Server
 
     require_sign_in(settings, database)
@@ -91,7 +92,8 @@ def serving(settings: Settings, database: Database, *, port: int | None = None) 
     intake = Intake(database, clock)
     try:
         checks = {"instance": daemon.lock_check, "lists": daemon.cycle_check}
-        app = create_app(settings, database, clock, intake, checks)
+        site = Site(settings, database, clock, lambda: daemon.company_id) if settings.web.enabled else None
+        app = create_app(settings, database, clock, intake, checks, site)
         with Server(app, settings.sync_host, settings.sync_port if port is None else port) as server:
             yield daemon, server
     finally:

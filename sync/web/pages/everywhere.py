@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from sync.accounts.listing import jump
 from sync.web.pages.language import LANGUAGES
+from sync.web.pages.routes import Page
 from sync.web.pages.visit import THEMES, Visit
 from sync.writeback.editing import undo_change
 
@@ -79,3 +80,11 @@ def undo(visit: Visit) -> Response:
         words = visit.language.count("Taken back: %(num)s change.", "Taken back: %(num)s changes.", len(undone.undone))
         return visit.back("/accounts", words)
     return visit.back("/accounts", visit.say("It was changed again since, so nothing was taken back."), wrong=True)
+
+
+PAGES: Sequence[Page] = (
+    Page("/", to_accounts, needs_accounts=False),
+    Page("/jump", find, needs_accounts=False),
+    Page("/appearance", set_appearance, changes=True, by_viewers=True, needs_accounts=False),
+    Page("/changes/{change_id:int}/undo", undo, changes=True),
+)

@@ -18,6 +18,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
 from babel.support import NullTranslations, Translations
 
+Day = date  # which the class below has a method of the same name for
+
 _FOLDER = files("sync.web") / "locales"
 ENGLISH = "en"
 # By language, a locale for those who name no country.
@@ -56,18 +58,18 @@ class Language:
         """A message about so many of something; `%(num)s` is the number as people write it."""
         return self.translations.ungettext(one, many, number) % {"num": self.number(number), **values}
 
-    def date(self, day: date | datetime | None, form: str = "medium") -> str:
+    def date(self, day: Day | datetime | None, form: str = "medium") -> str:
         """A day; of an instant, the day here."""
         if isinstance(day, datetime):
             day = day.astimezone(self.zone).date()
         return "" if day is None else format_date(day, form, self.locale)
 
-    def short_date(self, day: date, today: date) -> str:
+    def short_date(self, day: Day, today: Day) -> str:
         """A day without its year, where that is this year's."""
         skeleton = "MMMd" if day.year == today.year else "yMMMd"
         return format_skeleton(skeleton, _noon(day), locale=self.locale)
 
-    def month(self, day: date) -> str:
+    def month(self, day: Day) -> str:
         """A month and its year."""
         return format_skeleton("yMMM", _noon(day), locale=self.locale)
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from sync.accounts.calendar import Calendar
-from sync.accounts.queries import accounts_built
 from sync.errors import SyncError
 from sync.web.access.doorkeeper import check_csrf
 from sync.web.access.viewer import viewer_of
@@ -25,17 +23,24 @@ _MOST_FIELDS = 20_000  # of a form: every account of a large selection is one
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address and what answers there. `changes`: it is posted to, by editors; the others are read."""
+    """An address and what answers there. `changes`: it is posted to, by editors or by all; the others are read."""
 
     path: str
     answer: Callable[[Visit], Response]
     changes: bool = False
+    by_viewers: bool = False
     needs_accounts: bool = True  # else it is there before the first copy is complete, too
 
 
 def page_routes(site: Site, pages: Iterable[Page]) -> Sequence[BaseRoute]:
     """The routes of some pages."""
     return [Route(page.path, _endpoint(site, page), methods=["POST" if page.changes else "GET"]) for page in pages]
+
+
+def is_own(pages: Iterable[Page]) -> Callable[[str], bool]:
+    """Says of a path whether what is posted there is a visitor's own affair, so that viewers may."""
+    own = frozenset(page.path for page in pages if page.by_viewers)
+    return lambda path: path in own
 
 
 def _endpoint(site: Site, page: Page) -> Callable[[Request], object]:
@@ -51,8 +56,6 @@ def _endpoint(site: Site, page: Page) -> Callable[[Request], object]:
 
 def _answer(site: Site, page: Page, request: Request, form: FormData) -> Response:
     viewer, language = viewer_of(request.scope), language_of(request)
-    if page.changes and not viewer.can_edit:
-        raise HTTPException(403, language.say("You may look, but not change anything: you are signed in as a viewer."))
     calendar = Calendar(site.clock.now(), language.zone, language.week_start)
     visit = Visit(site, request, viewer, language, calendar, site.company() or 0, form)
     if page.needs_accounts and not _has_accounts(visit):
@@ -66,7 +69,4 @@ def _answer(site: Site, page: Page, request: Request, form: FormData) -> Respons
 
 
 def _has_accounts(visit: Visit) -> bool:
-    if not visit.company_id:
-        return False
-    with visit.site.database.reading() as connection:
-        return accounts_built(connection, visit.company_id)
+    return bool(visit.company_id) and visit.reference.has_accounts

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from hashlib import sha256
-from importlib.resources import files
+from functools import cached_property
 from typing import Any
 
 import jinja2
@@ -15,8 +13,7 @@ from sync.settings import Settings
 from sync.store.companies import load_companies
 from sync.store.database import Database
 from sync.web.pages.shown import FILTERS
-
-_STATIC = files("sync.web") / "static"
+from sync.web.static_files import static
 
 # Hands out a file's content from Pipedrive, by its id there.
 Download = Callable[[int], Any]
@@ -62,17 +59,3 @@ class Site:
         environment.filters |= FILTERS
         environment.globals["static"] = static
         return environment
-
-
-@cache
-def static_version() -> str:
-    """What all static files together are: browsers keep them for good, under this."""
-    digest = sha256()
-    for file in sorted(_STATIC.iterdir(), key=lambda one: one.name):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def static(name: str) -> str:
-    """The address of a static file."""
-    return f"/static/{static_version()}/{name}"

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,12 +44,12 @@ class Visit:
         """What the address asks for."""
         return self.request.query_params
 
-    @property
+    @cached_property
     def fields(self) -> Fields:
         """The editable fields of the company's accounts."""
         return self.reference.fields(self.site.settings)
 
-    @property
+    @cached_property
     def reference(self) -> Reference:
         """The names of users, labels, fields, …"""
         return self.site.reference.of(self.company_id)
