@@ -20,6 +20,7 @@ from sync.mirror.company import Mirror, open_mirror
 from sync.pipedrive.connect import connect, token_budget
 from sync.pipedrive.content import Content
 from sync.pipedrive.errors import PipedriveError
+from sync.service.errors import NotActive
 from sync.service.jobs import POLL
 from sync.service.schedule import Schedule
 from sync.service.service import Service
@@ -44,10 +45,6 @@ class Standing(StrEnum):
     STARTING = "starting"
     STANDING_BY = "standing by"
     ACTIVE = "active"
-
-
-class NotActive(SyncError):
-    """This instance is only starting, or stands by: it does not talk to Pipedrive."""
 
 
 class Daemon:

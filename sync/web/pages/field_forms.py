@@ -6,7 +6,7 @@ One field stands in a form as `value` (several times where several can be chosen
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -102,6 +102,21 @@ def control_of(
     if sort in ("text", "address") and "\n" in _text(text):
         sort = "lines"  # a line would lose the breaks
     return Control(sort, _text(text), until, _text(held.get("timezone_name")), is_needed=kind in _NEEDED)
+
+
+def typed_again(control: Control, form: FormData) -> Control:
+    """A control that holds what was typed into it, however wrong."""
+    typed = [str(one) for one in form.getlist("value")]
+    first = typed[0] if typed else ""
+    if control.sort in ("choice", "choices"):
+        return replace(control, choices=_rechosen(control.choices, typed))
+    until, currency = str(form.get("until", "")), str(form.get("currency", ""))
+    choices = _rechosen(control.choices, [currency]) if control.sort == "money" else control.choices
+    return replace(control, value=first, until=until, choices=choices)
+
+
+def _rechosen(choices: Sequence[Choice], chosen: Sequence[str]) -> Sequence[Choice]:
+    return [replace(one, is_chosen=one.value in chosen) for one in choices]
 
 
 def _choices(choices: Mapping[Any, str], chosen: Sequence[Any]) -> Sequence[Choice]:
