@@ -1,0 +1,237 @@
+"""The list of accounts: filtered, sorted, a page at a time, with the columns that each person has chosen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from babel.numbers import get_decimal_symbol
+from sqlalchemy import Connection
+from starlette.responses import RedirectResponse, Response
+
+from sync.accounts.calendar import Bucket
+from sync.accounts.chosen import sums_by_currency
+from sync.accounts.filtering import Filter, Status
+from sync.accounts.listing import Next, Row, Totals, list_page
+from sync.accounts.queries import won_currencies
+from sync.store.saved_filters import load_saved_filters
+from sync.web.pages import bulk, chooser, exporting, saved
+from sync.web.pages.activities import local_due
+from sync.web.pages.asked import LIST, PAGE_SIZE, Asked, asked_of
+from sync.web.pages.asking import OPTION, query_of
+from sync.web.pages.columns import ListColumn, chosen_columns, columns_of
+from sync.web.pages.field_forms import WrongValue, number_of
+from sync.web.pages.fields import FieldView, view_of
+from sync.web.pages.narrowing import (
+    DAYS,
+    Group,
+    chips,
+    contacted_words,
+    groups,
+    option_groups,
+    silent_words,
+    status_words,
+)
+from sync.web.pages.routes import Page
+from sync.web.pages.visit import Visit
+
+_IN_MENUS = ("q", "owner", "label", "next", "contacted", "not_contacted", "never", "status")
+# Amounts as a person types them, and the names under which addresses have them.
+_TYPED = {"amount_from": "won_from", "amount_to": "won_to"}
+_IN_DIALOG = ("currency", "won_from", "won_to", "since_from", "since_to")
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """The next activity of an account as it is shown: what, on which day of the viewer's, how pressing."""
+
+    subject: str
+    type: str
+    day: str
+    bucket: Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An account in the list."""
+
+    id: int
+    name: str
+    account: Mapping[str, Any]
+    next: Upcoming | None
+    row: Row
+
+    def value(self, view: FieldView, column: ListColumn) -> Any:
+        """What it holds of a column."""
+        return view.value(self.account, column.field) if column.field else self.account[column.source]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The head of a column: the list sorted by it, and how it is now."""
+
+    column: ListColumn
+    address: str
+    sorted: str  # ascending, descending, or nothing
+
+
+def show_list(visit: Visit) -> Response:
+    """The list that the address asks for."""
+    if any(name in visit.query for name in _TYPED):
+        return _understood(visit)
+    available = columns_of(visit)
+    asked = asked_of(visit.query, available)
+    with visit.site.database.reading() as connection:
+        columns = chosen_columns(connection, visit, available)
+        rows, totals = _page(connection, visit, asked)
+        if asked.page > 1 and not rows:
+            return RedirectResponse(asked.turned_to(max(_pages(totals), 1)).address(), 303)
+        view = view_of(visit, connection, [row.account for row in rows])
+        lists = load_saved_filters(connection, visit.company_id, visit.viewer.login)
+        sums = _sums(connection, visit, asked, totals)
+    filtering = groups(visit, view)
+    return visit.show(
+        "accounts.html",
+        asked=asked,
+        view=view,
+        columns=columns,
+        headings=[_heading(asked, column) for column in columns],
+        rows=_shown(visit, rows),
+        totals=totals,
+        sums=sums,
+        first=asked.offset + 1,
+        last=asked.offset + len(rows),
+        pages=_pages(totals),
+        lists=lists,
+        chips=chips(visit, view, asked),
+        groups=filtering,
+        given=_given(asked.filter),
+        kept=[pair for pair in asked.pairs if pair[0] not in _IN_MENUS],
+        contacts=[("contacted", str(days), contacted_words(visit, days)) for days in DAYS]
+        + [("not_contacted", str(days), silent_words(visit, days)) for days in DAYS],
+        states=status_words(visit),
+        statuses=_statuses(visit),
+        is_blank=asked.filter == Filter(),
+        page_size=PAGE_SIZE,
+    )
+
+
+def _page(connection: Connection, visit: Visit, asked: Asked) -> tuple[Sequence[Row], Totals]:
+    return list_page(
+        connection,
+        visit.company_id,
+        asked.filter,
+        visit.calendar,
+        asked.order,
+        limit=PAGE_SIZE,
+        offset=asked.offset,
+    )
+
+
+def _sums(connection: Connection, visit: Visit, asked: Asked, totals: Totals) -> Sequence[tuple[str, Decimal]]:
+    """What was won in each currency, where a rate is missing for some."""
+    if not totals.without_value:
+        return []
+    return sums_by_currency(connection, visit.company_id, asked.filter, visit.calendar)
+
+
+def _understood(visit: Visit) -> Response:
+    """To the list with the amounts that were typed, as addresses have them whoever reads them."""
+    pairs = [(name, value) for name, value in visit.query.multi_items() if name not in _TYPED and value]
+    for typed, name in _TYPED.items():
+        text = visit.query.get(typed, "").strip()
+        try:
+            pairs += [(name, f"{number_of(text, visit.language):f}")] if text else []
+        except WrongValue:
+            return visit.go(_address(pairs), visit.say("“%(text)s” is no number.", text=text), wrong=True)
+    return RedirectResponse(_address(pairs), 303)
+
+
+def _address(pairs: Sequence[tuple[str, str]]) -> str:
+    return f"{LIST}?{urlencode(pairs)}" if pairs else LIST
+
+
+def _pages(totals: Totals) -> int:
+    return -(-totals.accounts // PAGE_SIZE)
+
+
+def _heading(asked: Asked, column: ListColumn) -> Heading:
+    is_sorted = asked.order.column == column.name
+    direction = "descending" if asked.order.descending else "ascending"
+    return Heading(column, asked.sorted_by(column.name).address(), direction if is_sorted else "")
+
+
+def _given(wanted: Filter) -> Mapping[str, frozenset[str]]:
+    """What a filter says, by its names in addresses."""
+    given: dict[str, set[str]] = {}
+    for name, value in query_of(wanted):
+        given.setdefault(name, set()).add(value)
+    return {name: frozenset(values) for name, values in given.items()}
+
+
+def _statuses(visit: Visit) -> Sequence[tuple[str, str]]:
+    say = visit.say
+    return [("", say("Active")), (Status.FORMER, say("Former")), (Status.ALL, say("Former and active"))]
+
+
+def _shown(visit: Visit, rows: Sequence[Row]) -> Sequence[Shown]:
+    types = visit.reference.activity_types
+    return [
+        Shown(
+            row.account["organization_id"],
+            row.account["name"] or visit.say("(no name)"),
+            row.account,
+            _upcoming(visit, row.next_activity, types) if row.next_activity else None,
+            row,
+        )
+        for row in rows
+    ]
+
+
+def _upcoming(visit: Visit, upcoming: Next, types: Mapping[str, str]) -> Upcoming:
+    day = "" if upcoming.due_date is None else _due(visit, upcoming.due_date, upcoming.due_time)
+    bucket = visit.calendar.bucket(upcoming.due_date, upcoming.due_time)
+    kind = types.get(upcoming.type or "", upcoming.type or "")
+    return Upcoming(upcoming.subject or kind, kind, day, bucket)
+
+
+def _due(visit: Visit, due_date: date, due_time: str | None) -> str:
+    zone: tzinfo = visit.language.zone
+    day, at = local_due(due_date, due_time, zone)
+    words = visit.language.short_date(day, visit.calendar.today)
+    return f"{words}, {visit.language.time(datetime.combine(day, at, zone))}" if at else words
+
+
+def show_filters(visit: Visit) -> Response:
+    """All filters of a list as a form, for those that no menu has."""
+    asked = asked_of(visit.query, columns_of(visit))
+    view = FieldView(visit.fields, visit.language)
+    options: Sequence[Group] = option_groups(view)
+    with visit.site.database.reading() as connection:
+        currencies = [one for one in won_currencies(connection, visit.company_id) if one]
+    kept = [(name, value) for name, value in asked.pairs if name not in _IN_DIALOG and not name.startswith(OPTION)]
+    return visit.show(
+        "accounts_filters.html",
+        asked=asked,
+        given=_given(asked.filter),
+        options=options,
+        currencies=currencies,
+        kept=kept,
+        amounts={typed: _typed(visit, getattr(asked.filter, name)) for typed, name in _TYPED.items()},
+    )
+
+
+def _typed(visit: Visit, amount: Decimal | None) -> str:
+    return "" if amount is None else f"{amount:f}".replace(".", get_decimal_symbol(visit.language.locale))
+
+
+PAGES: Sequence[Page] = (
+    Page(LIST, show_list),
+    Page(f"{LIST}/filters", show_filters),
+    *chooser.PAGES,
+    *saved.PAGES,
+    *exporting.PAGES,
+    *bulk.PAGES,
+)
