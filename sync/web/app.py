@@ -12,6 +12,7 @@ from sync.store.database import Database
 from sync.web.access.doorkeeper import Access
 from sync.web.access.headers import SecurityHeaders
 from sync.web.access.signing_in import signing_in_routes
+from sync.web.api.routes import api_routes
 from sync.web.companies import Companies
 from sync.web.credentials import Credentials
 from sync.web.errors import TERSE, Refusals
@@ -77,4 +78,5 @@ def _for_people(site: Site, refusals: Refusals) -> Sequence[BaseRoute]:
         static_route(),
         *signing_in_routes(site.database, site.clock, refusals.render),
         *page_routes(site, _PAGES),
+        *api_routes(site),
     ]
