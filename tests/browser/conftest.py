@@ -1,0 +1,192 @@
+"""The pages in a real browser: Chromium, driven by Playwright, on a service that is a process of its own.
+
+A worker starts one service with one simulated Pipedrive for all of its tests; each works on accounts of its own.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from sync.cli.webhooks import opened_beside
+from sync.mirror.subscriptions import install, receiver_url
+from sync.sandbox import Company, Proportions, Sandbox
+from sync.settings import load_settings
+from sync.store.database import Database
+from tests.acceptance.conftest import ROOT, Program, the_same
+from tests.acceptance.served import free_port, served
+from tests.truth import expected_accounts
+
+PATIENCE = 20_000  # milliseconds for what takes one second
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = "Chromium is missing: `apt-get install chromium` (Debian, Ubuntu), or name another one with CHROMIUM=/path."
+
+
+def chromium() -> str:
+    """Where the browser is. Without one, these tests are skipped, but not in CI."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of a worker."""
+    path = chromium()
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work for root, as whom containers run tests.
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        opened = playwright.chromium.launch(executable_path=path, args=[*options, "--disable-dev-shm-usage"])
+        yield opened
+        opened.close()
+
+
+@dataclass
+class House:
+    """A running service, the simulated Pipedrive it works for, and its database."""
+
+    url: str
+    sandbox: Sandbox
+    program: Program
+    accounts: list[int] = field(default_factory=list)
+
+    @property
+    def company(self) -> Company:
+        """What Pipedrive holds."""
+        return self.sandbox.company
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.program.environment["DATABASE_URL"])
+
+    def account(self, number: int) -> int:
+        """The account of one test: whoever takes the number takes it alone."""
+        return self.accounts[number]
+
+    def there(self, organization_id: int) -> dict[str, Any]:
+        """An organization as Pipedrive has it."""
+        return self.company.get("organizations", organization_id)
+
+    def name(self, organization_id: int) -> str:
+        return str(self.there(organization_id)["name"])
+
+
+@pytest.fixture(scope="session")
+def house() -> Iterator[House]:
+    """The service, running, with webhooks, on a database after its first copy."""
+    with opened_house() as opened:
+        yield opened
+
+
+@contextmanager
+def opened_house(organizations: int = 120, **environment: str) -> Iterator[House]:
+    """A service of one's own, with settings of one's own."""
+    proportions = Proportions(deals=2, activities=2, persons=1, notes=1, files=0.5)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="house-", ignore_cleanup_errors=True)))
+        sandbox = stack.enter_context(Sandbox(the_same(organizations, proportions), burst=None))
+        port = free_port()
+        program = Program(
+            {
+                **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ},
+                "PYTHONPATH": str(ROOT),
+                "PYTHONWARNINGS": "error",
+                "PIPEDRIVE_BASE_URL": sandbox.url,
+                "PIPEDRIVE_API_TOKEN": sandbox.token,
+                "DATABASE_URL": f"sqlite:///{folder / 'house.db'}",
+                "SYNC_PORT": str(port),
+                "WEBHOOK_PUBLIC_URL": f"http://127.0.0.1:{port}",
+                "SYNC_CURRENCY__RATES": "USD=0.92,GBP=1.17,CHF=1.06,JPY=0.0061,SEK=0.088,PLN=0.23",
+                **environment,
+            },
+            folder,
+        )
+        stack.callback(program.close)
+        program.run("backfill")
+        service = stack.enter_context(served(program))
+        settings = load_settings(program.environment)
+        with opened_beside(settings) as mirror:
+            install(mirror, receiver_url(settings))
+        house = House(service.address, sandbox, program, sorted(expected_accounts(sandbox.company)))
+        stack.callback(house.database.close)
+        yield house
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser of his own. Whatever goes wrong in a page fails the test at its end."""
+
+    page: Page
+    url: str
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
+        self.page.on("console", lambda message: self._heard(message.type, message.text))
+        self.page.on("request", lambda request: self._asked(request.url))
+
+    def go(self, path: str) -> None:
+        """Open one of our pages."""
+        answer = self.page.goto(self.url + path)
+        assert answer is not None
+        assert answer.status == 200, f"{path} answers {answer.status}"
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind == "error" and "409" not in text and "422" not in text:  # what asks back is no error
+            self.problems.append(f"console: {text}")
+
+    def _asked(self, address: str) -> None:
+        if not address.startswith((self.url, "data:", "blob:")):
+            self.problems.append(f"loaded from elsewhere: {address}")
+
+
+Meet = Callable[..., Visitor]
+
+
+@pytest.fixture
+def meet(browser: Browser, house: House) -> Iterator[Meet]:
+    """Visitors, each with cookies of his own; options as Playwright's contexts have them."""
+    met: list[tuple[BrowserContext, Visitor]] = []
+
+    def come(url: str = "", **options: Any) -> Visitor:
+        given = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "viewport": {"width": 1280, "height": 800}}
+        context = browser.new_context(**{**given, **options})
+        visitor = Visitor(context.new_page(), url or house.url)
+        met.append((context, visitor))
+        return visitor
+
+    yield come
+    for context, _ in met:
+        context.close()
+    assert [problem for _, visitor in met for problem in visitor.problems] == []
+
+
+@pytest.fixture
+def visitor(meet: Meet) -> Visitor:
+    """Somebody in front of a wide screen, in England, in Berlin's time."""
+    return meet()
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds on a page that keeps people from using it (WCAG 2.2 AA), in words."""
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
