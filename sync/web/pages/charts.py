@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 _WIDTH, _HEIGHT = 400, 160  # of a chart
 _LEFT, _TOP, _BOTTOM = 40, 10, 20  # room for the numbers and the months
@@ -66,7 +66,7 @@ def chart_of(
     """The chart of a value for each month; less than nothing shows as nothing. `short` writes the numbers beside it."""
     top = max([*values, Decimal(0)])
     step = _step(top)
-    full = step * -(-top // step) if top else step
+    full = step * max((top / step).to_integral_value(ROUND_CEILING), 1)
     room, height = (_WIDTH - _LEFT) / max(len(months), 1), _HEIGHT - _TOP - _BOTTOM
     bars = []
     for place, (month, value, said) in enumerate(zip(months, values, words, strict=True)):
