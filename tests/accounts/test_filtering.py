@@ -63,6 +63,12 @@ def account(one: int) -> dict[str, Any]:
     }
 
 
+def before(account: dict[str, Any]) -> dict[str, Any]:
+    """What an account held when it was last indexed. What a document does not name stays as it is."""
+    held = {"name": "Zebra of old", "label_ids": [1, 2, 3], "fields": {"tier": "low"}}
+    return {**held, "custom_fields": {TIER: 1} if account["custom_fields"] else None}
+
+
 def won_values(one: int) -> Mapping[str, Decimal]:
     """What of one of the accounts was won in which currency."""
     found = {"USD": Decimal(one * 11 % 50), "EUR": Decimal(one), "JPY": Decimal(0)}
@@ -79,8 +85,7 @@ def fill(address: str) -> None:
         connection.execute(insert(companies), {"company_id": 1, "synced_at": NOW})
         organizations = [{"company_id": 1, "id": one["organization_id"], "synced_at": NOW} for one in ACCOUNTS]
         connection.execute(insert(TABLES["organizations"]), organizations)
-        old = {"name": "Zebra of old", "label_ids": [1, 2, 3], "custom_fields": {TIER: 1}, "fields": {"tier": "low"}}
-        connection.execute(insert(accounts), [one | old for one in ACCOUNTS])
+        connection.execute(insert(accounts), [one | before(one) for one in ACCOUNTS])
         refresh_index(connection, 1)
         for one in ACCOUNTS:
             its = accounts.c.organization_id == one["organization_id"]
