@@ -124,6 +124,7 @@ def render(
         calendar=calendar,
         viewer=viewer,
         csrf=csrf_token(request.scope),
+        form_token=csrf_token(request.scope),
         theme=theme if theme in THEMES else "auto",
         path=request.url.path,
         address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
