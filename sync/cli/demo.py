@@ -49,7 +49,7 @@ def demo(
                 "PIPEDRIVE_BASE_URL": sandbox.url,
                 "PIPEDRIVE_API_TOKEN": sandbox.token,
                 "DATABASE_URL": f"sqlite:///{folder / 'demo.db'}",
-                "SYNC_CURRENCY__RATES": "USD=0.92,GBP=1.17,CHF=1.06,JPY=0.0061,SEK=0.088,PLN=0.23",
+                "SYNC_CURRENCY__RATES": "USD=0.92,GBP=1.17,CHF=1.06,JPY=0.0061,SEK=0.088,PLN=0.23,KWD=3.02",
                 "SYNC_LOGS__LEVEL": "warning",
             },
             folder,
@@ -70,7 +70,8 @@ def demo(
             _edit_an_account(sandbox.company, database)
             _tell_where(folder, address)
             if not leave:
-                typer.echo("\nThe service goes on until Ctrl-C.")
+                typer.secho(f"\nThe accounts page:  {address}/accounts", bold=True)
+                typer.echo("Edit, plan, drag: what you change there changes at the simulated Pipedrive. Ctrl-C ends it.")
                 wait()
 
 
@@ -156,7 +157,7 @@ def _tell_where(folder: Path, address: str) -> None:
     typer.echo(
         f"\nThe mirror stays here: {folder / 'demo.db'}\n"
         f"Look into it:  sqlite3 {folder / 'demo.db'} 'SELECT name, owner, won_value FROM v_accounts LIMIT 5'\n"
-        f"And at the service:  {address}/readyz  {address}/metrics\n"
+        f"And at the service:  {address}/readyz  {address}/metrics  {address}/api/docs\n"
         "On your own company: set PIPEDRIVE_API_TOKEN and PIPEDRIVE_COMPANY_DOMAIN, then `pipedrive-sync check`."
     )
 

@@ -20,6 +20,7 @@ from sync.errors import SyncError
 from sync.store.errors import DatabaseBusy, DatabaseError
 from sync.web.pages.site import Site
 from sync.web.pages.visit import language_of, render
+from sync.web.words import message
 
 API = "/api/"
 
@@ -76,7 +77,7 @@ class Refusals:
         self, request: Request, status: int, words: str, remedy: str, headers: Mapping[str, str] | None
     ) -> Response:
         say = language_of(request).say
-        title = say(_TITLES.get(status, "That did not work"))
+        title = say(_TITLES.get(status) or message("That did not work"))
         return self.render(
             request, "error.html", {"title": title, "words": say(words), "remedy": remedy}, status, headers
         )
@@ -100,11 +101,11 @@ class Refusals:
 
 _TITLES: Mapping[int, str] = MappingProxyType(
     {
-        403: "That is not allowed",
-        404: "There is nothing here",
-        422: "That can’t be done",
-        500: "Something is wrong with the service",
-        503: "The service can’t answer right now",
+        403: message("That is not allowed"),
+        404: message("There is nothing here"),
+        422: message("That can’t be done"),
+        500: message("Something is wrong with the service"),
+        503: message("The service can’t answer right now"),
     }
 )
 
