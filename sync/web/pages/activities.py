@@ -15,13 +15,15 @@ from starlette.responses import Response
 
 from sync.accounts.calendar import Calendar, due_moment
 from sync.accounts.listing import jump
-from sync.accounts.planning import Planning, load_planning
+from sync.accounts.planning import Planning, load_planned, load_planning
 from sync.accounts.queries import load_users
 from sync.errors import SyncError
 from sync.pipedrive.entities import ACTIVITIES
 from sync.pipedrive.records import INTEGER_RANGE
 from sync.store.errands import load_activity_types
+from sync.store.journal import Write
 from sync.store.mirror import load_record
+from sync.web.pages.pending import next_activity, with_open_errands
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
 from sync.writeback.errands import (
@@ -31,6 +33,7 @@ from sync.writeback.errands import (
     ask_to_complete,
     ask_to_reschedule,
     html_of,
+    load_errands,
 )
 
 _DURATIONS = ("00:15", "00:30", "00:45", "01:00", "01:30", "02:00", "04:00")
@@ -200,7 +203,8 @@ def ask_to_move(visit: Visit) -> Response:
         return _move_form(visit, activity, given, error.message)
     when = visit.language.short_date(day, visit.calendar.today)
     words = visit.say("Being moved to %(day)s: %(subject)s", day=when, subject=activity.subject)
-    return visit.back(activity.home, words)
+    still_next = _still_next(visit, activity)
+    return visit.back(activity.home, f"{words}. {still_next}" if still_next else words)
 
 
 def _note_move(visit: Visit, activity_id: int, due: Due) -> None:
@@ -214,6 +218,20 @@ def _note_move(visit: Visit, activity_id: int, due: Due) -> None:
             by=visit.viewer.name,
             now=visit.calendar.now,
         )
+
+
+def _still_next(visit: Visit, moved: "_Activity") -> str:
+    """Which activity of the account is due before one that is moved; nothing where none is."""
+    organization_id = moved.record["org_id"]
+    if organization_id is None:
+        return ""
+    with visit.site.database.reading() as connection:
+        errands = load_errands(connection, visit.company_id, organization_id)
+        planned = load_planned(connection, visit.company_id, [organization_id])
+    upcoming = next_activity(errands, planned.get(organization_id, ()))
+    if upcoming is None or upcoming.id == moved.id:
+        return ""
+    return visit.say("Due before it: %(subject)s", subject=upcoming.subject or "")
 
 
 def _move_form(visit: Visit, activity: "_Activity", given: Mapping[str, str], wrong: str = "") -> Response:
@@ -263,13 +281,14 @@ class _Activity:
 
 def _activity(visit: Visit) -> _Activity:
     activity_id = visit.number("activity_id")
-    record = None
+    record, errands = None, list[Write]()
     if activity_id in INTEGER_RANGE:
         with visit.site.database.reading() as connection:
             record = load_record(connection, visit.company_id, ACTIVITIES, activity_id)
+            errands = [*load_errands(connection, visit.company_id)]
     if record is None or record["deleted_at"] is not None:
         raise HTTPException(404, visit.say("There is no such activity any more."))
-    return _Activity(activity_id, record)
+    return _Activity(activity_id, with_open_errands(record, errands))
 
 
 # --- what forms and addresses say ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -14,10 +15,12 @@ from sync.accounts.board import Column, load_board
 from sync.accounts.calendar import Bucket, due_moment
 from sync.accounts.filtering import Filter, Status
 from sync.accounts.listing import Next
+from sync.accounts.planning import load_planned
+from sync.store.journal import Write
 from sync.web.pages.asking import filter_of, query_of
 from sync.web.pages.narrowed import bar_of
 from sync.web.pages.narrowing import bucket_words
-from sync.web.pages.pending import NOT_THERE, Expected, ExpectedColumn, Wish, expected_board
+from sync.web.pages.pending import NOT_THERE, Expected, ExpectedColumn, Planned, Wish, expected_board
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
 from sync.writeback.errands import load_errands
@@ -76,10 +79,11 @@ def show(visit: Visit) -> Response:
     with visit.site.database.reading() as connection:
         found = load_board(connection, visit.company_id, wanted, visit.calendar, per_column=max(shown.values()))
         errands = load_errands(connection, visit.company_id)
+        planned = _planned(connection, visit.company_id, found, errands)
         bar = bar_of(visit, connection, wanted, PATH)
     found = [replace(one, cards=one.cards[: shown[one.bucket]]) for one in found]
     words = _Words(visit, _currency(found))
-    columns = [_column(one, words, wanted, shown) for one in expected_board(found, errands, visit.calendar)]
+    columns = [_column(one, words, wanted, shown) for one in expected_board(found, errands, planned, visit.calendar)]
     values = [one.won_value for one in found if one.won_value is not None]
     return visit.show(
         "board.html",
@@ -88,6 +92,13 @@ def show(visit: Visit) -> Response:
         value=words.total(sum(values, Decimal(0)) if values else None),
         bar=bar,
     )
+
+
+def _planned(connection: Any, company_id: int, columns: Sequence[Column], errands: Sequence[Write]) -> Planned:
+    """What is planned for the accounts on the board for which anything is asked."""
+    asked = {one.organization_id for one in errands}
+    concerned = [one.organization_id for column in columns for one in column.cards if one.organization_id in asked]
+    return load_planned(connection, company_id, concerned) if concerned else {}
 
 
 def _currency(columns: Sequence[Column]) -> str | None:
@@ -144,6 +155,7 @@ class _Words:
             Wish.PLANNED: visit.say("being planned…"),
             Wish.MOVED: visit.say("being moved…"),
             Wish.DONE: visit.say("being marked as done…"),
+            Wish.NOT_DONE: visit.say("being marked as not done…"),
             Wish.DELETED: visit.say("being deleted…"),
         }
 

@@ -27,12 +27,16 @@ class Wish(StrEnum):
     PLANNED = "planned"
     MOVED = "moved"
     DONE = "done"
+    NOT_DONE = "not_done"
     DELETED = "deleted"
+
+
+Planned = Mapping[int, Sequence[Next]]  # the activities that the mirror has as planned, by organization
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A card as it will be. `refused` are the errands of its activities that Pipedrive did not take."""
+    """A card as it will be. `wish` is what was asked for last, `refused` how much of it Pipedrive did not take."""
 
     card: Card
     wish: Wish | None = None
@@ -50,33 +54,40 @@ class ExpectedColumn:
     cards: Sequence[Expected]
 
 
-def expected_board(columns: Sequence[Column], errands: Iterable[Write], calendar: Calendar) -> Sequence[ExpectedColumn]:
+def expected_board(
+    columns: Sequence[Column], errands: Iterable[Write], planned: Planned, calendar: Calendar
+) -> Sequence[ExpectedColumn]:
     """The board with each card in the column where it will be once everything is done that was asked for."""
     by_account: dict[int, list[Write]] = defaultdict(list)
-    for one in errands:
-        if one.entity == ACTIVITIES.name:
-            by_account[one.organization_id].append(one)
-    if not by_account:
-        return [_column(column, [Expected(card) for card in column.cards]) for column in columns]
-    held = [
-        (column.bucket, expected(card, by_account.get(card.organization_id, ())))
-        for column in columns
-        for card in column.cards
-    ]
-    moves = [(source, _target(one, source, calendar), one) for source, one in held]
+    for errand in errands:
+        by_account[errand.organization_id].append(errand)
+    moves = []
+    for column in columns:
+        for card in column.cards:
+            its = by_account.get(card.organization_id, ())
+            one = expected(card, its, planned.get(card.organization_id, ()))
+            moves.append((column.bucket, _target(one, column.bucket, calendar), one))
     return [_with_moves(column, moves) for column in columns]
 
 
-def expected(card: Card, errands: Iterable[Write]) -> Expected:
+def expected(card: Card, errands: Iterable[Write], planned: Sequence[Next]) -> Expected:
     """A card once these errands are done, in the order in which they were asked for."""
-    wish, refused = None, 0
+    open_ones = [one for one in errands if one.entity == ACTIVITIES.name and one.state is not State.FAILED]
+    refused = sum(one.entity == ACTIVITIES.name and one.state is State.FAILED for one in errands)
+    if not open_ones:
+        return Expected(card, refused=refused)
+    known = planned or ([card.next_activity] if card.next_activity else [])
+    upcoming = next_activity(open_ones, known)
+    return Expected(replace(card, next_activity=upcoming), _wish(open_ones[-1]), refused)
+
+
+def next_activity(errands: Iterable[Write], planned: Sequence[Next]) -> Next | None:
+    """What is next for an account once these errands are done."""
+    undone = {one.id: one for one in planned}
     for errand in errands:
-        if errand.state is State.FAILED:
-            refused += 1
-        elif (changed := _next_after(card.next_activity, errand)) is not None:
-            upcoming, wish = changed
-            card = replace(card, next_activity=upcoming)
-    return Expected(card, wish, refused)
+        if errand.entity == ACTIVITIES.name and errand.state is not State.FAILED:
+            _carry_out(undone, errand)
+    return min(undone.values(), key=_due_order, default=None)
 
 
 def with_open_errands(record: Mapping[str, Any], errands: Iterable[Write]) -> Mapping[str, Any]:
@@ -91,39 +102,41 @@ def with_open_errands(record: Mapping[str, Any], errands: Iterable[Write]) -> Ma
     return {**record, **changes}
 
 
-def _next_after(upcoming: Next | None, errand: Write) -> tuple[Next | None, Wish] | None:
-    """The next activity after an errand, and what is waited for; None if it does not bear on it."""
-    body = errand.body or {}
+def _carry_out(undone: dict[int, Next], errand: Write) -> None:
+    body, record_id = errand.body or {}, errand.record_id
     if errand.action is Action.CREATE:
         made = Next(NOT_THERE, body.get("type"), body.get("subject"), _day(body), body.get("due_time"))
-        return (made, Wish.PLANNED) if upcoming is None or _due_order(made) < _due_order(upcoming) else None
-    if upcoming is None or errand.record_id != upcoming.id:
-        return None
-    if errand.action is Action.DELETE:
-        return upcoming, Wish.DELETED
-    if body.get("done"):
-        return upcoming, Wish.DONE
-    if "due_date" in body:
-        time = body.get("due_time", upcoming.due_time)
-        return replace(upcoming, due_date=_day(body), due_time=time), Wish.MOVED
-    return None
+        undone[-errand.id] = made  # no activity has such an id
+    elif record_id in undone:
+        if errand.action is Action.DELETE or body.get("done"):
+            del undone[record_id]
+        elif "due_date" in body:
+            held = undone[record_id]
+            undone[record_id] = replace(held, due_date=_day(body), due_time=body.get("due_time", held.due_time))
+
+
+def _wish(errand: Write) -> Wish:
+    if errand.action is not Action.CHANGE:
+        return Wish.PLANNED if errand.action is Action.CREATE else Wish.DELETED
+    done = (errand.body or {}).get("done")
+    return Wish.MOVED if done is None else Wish.DONE if done else Wish.NOT_DONE
 
 
 def _day(body: Mapping[str, Any]) -> date | None:
     return date.fromisoformat(body["due_date"]) if body.get("due_date") else None
 
 
-def _due_order(one: Next) -> tuple[date, str]:
-    """As the builder of the accounts has it: what is due all day comes before all times of it."""
-    return one.due_date or date.max, one.due_time or ""
+def _due_order(one: Next) -> tuple[date, str, bool, int]:
+    """As the builder of the accounts has it: what is due all day before all times of it, the undated last."""
+    time = f"{one.due_time}:00"[:8] if one.due_time else ""
+    return one.due_date or date.max, time, one.id == NOT_THERE, one.id
 
 
 def _target(one: Expected, source: Bucket, calendar: Calendar) -> Bucket:
-    """Where a card will be. What follows an activity that is done or deleted is not known yet: it stays."""
-    upcoming = one.card.next_activity
-    if one.wish not in (Wish.PLANNED, Wish.MOVED) or upcoming is None:
+    if one.wish is None:
         return source
-    return calendar.bucket(upcoming.due_date, upcoming.due_time)
+    upcoming = one.card.next_activity
+    return calendar.bucket(upcoming.due_date, upcoming.due_time) if upcoming else Bucket.NONE
 
 
 def _with_moves(column: Column, moves: Sequence[tuple[Bucket, Bucket, Expected]]) -> ExpectedColumn:
@@ -131,8 +144,8 @@ def _with_moves(column: Column, moves: Sequence[tuple[Bucket, Bucket, Expected]]
     cards = [one for _, target, one in moves if target is its]
     came = [one.card for source, target, one in moves if target is its and source is not its]
     gone = [one.card for source, target, one in moves if source is its and target is not its]
-    if came and its is not Bucket.NONE:
-        cards.sort(key=_by_due)
+    if came:
+        cards.sort(key=_by_value if its is Bucket.NONE else _by_due)
     amounts = [card.won_value for card in came] + [-card.won_value if card.won_value else None for card in gone]
     added = [amount for amount in amounts if amount is not None]
     return ExpectedColumn(
@@ -146,8 +159,9 @@ def _with_moves(column: Column, moves: Sequence[tuple[Bucket, Bucket, Expected]]
 
 def _by_due(one: Expected) -> Any:
     upcoming = one.card.next_activity
-    return (*_due_order(upcoming), one.card.organization_id) if upcoming else ()
+    return (*_due_order(upcoming)[:2], one.card.organization_id) if upcoming else ()
 
 
-def _column(column: Column, cards: Sequence[Expected]) -> ExpectedColumn:
-    return ExpectedColumn(column.bucket, column.count, column.won_value, column.without_value, cards)
+def _by_value(one: Expected) -> Any:
+    card = one.card
+    return card.won_value is None, -(card.won_value or 0), card.organization_id
