@@ -8,14 +8,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from sync.cli.webhooks import opened_beside
 from sync.mirror.subscriptions import install, receiver_url
@@ -24,11 +28,15 @@ from sync.settings import load_settings
 from sync.store.database import Database
 from tests.acceptance.conftest import ROOT, Program, the_same
 from tests.acceptance.served import free_port, served
+from tests.service.waiting import until
 from tests.truth import expected_accounts
 
 PATIENCE = 20_000  # milliseconds for what takes one second
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ZONE = "Europe/Berlin"
 MISSING = "Chromium is missing: `apt-get install chromium` (Debian, Ubuntu), or name another one with CHROMIUM=/path."
+
+expect.set_options(timeout=PATIENCE)
 
 
 def chromium() -> str:
@@ -81,6 +89,40 @@ class House:
 
     def name(self, organization_id: int) -> str:
         return str(self.there(organization_id)["name"])
+
+    def here(self, organization_id: int) -> dict[str, Any]:
+        """An account as the JSON API has it."""
+        answer = requests.get(f"{self.url}/api/v1/accounts/{organization_id}", timeout=20)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def call(self, number: int, name: str) -> int:
+        """The account of one test, under a name of its own and with nothing planned."""
+        one = self.account(number)
+        deals = {deal["id"] for deal in self.company.all("deals") if deal["org_id"] == one}
+        for activity in self.company.all("activities"):
+            if not activity["done"] and (activity["org_id"] == one or activity["deal_id"] in deals):
+                self.company.delete("activities", activity["id"])
+        self.company.update("organizations", one, {"name": name})
+        until(lambda: self.here(one)["name"] == name and self.here(one)["next_activity"] is None, name)
+        return one
+
+    def plan(self, organization_id: int, subject: str, day: date, **values: Any) -> int:
+        """An activity planned at Pipedrive, once it has arrived."""
+        wanted = {"subject": subject, "org_id": organization_id, "due_date": day.isoformat(), "type": "call", **values}
+        activity = int(self.company.create("activities", wanted)["id"])
+        until(lambda: (self.here(organization_id)["next_activity"] or {}).get("subject") == subject, subject)
+        return activity
+
+    def activities(self, organization_id: int, subject: str) -> list[dict[str, Any]]:
+        """The activities of an organization with a subject, as Pipedrive has them."""
+        found = self.company.all("activities")
+        return [one for one in found if one["org_id"] == organization_id and one["subject"] == subject]
+
+
+def day(offset: int = 0) -> date:
+    """Today where the visitors are, or so many days later."""
+    return datetime.now(ZoneInfo(ZONE)).date() + timedelta(days=offset)
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +186,22 @@ class Visitor:
         assert answer is not None
         assert answer.status == 200, f"{path} answers {answer.status}"
 
+    def find(self, name: str) -> Locator:
+        """Search the list for a name; the one row that there is."""
+        self.go(f"/accounts?q={quote(name)}")
+        row = self.page.locator("#table tbody tr")
+        expect(row).to_have_count(1)
+        return row
+
+    def cell(self, row: Locator, title: str) -> Locator:
+        """The cell of a row in the column with a title."""
+        titles = [one.strip() for one in self.page.locator("#table thead tr > *").all_inner_texts()]
+        return row.locator(f":scope > :nth-child({titles.index(title) + 1})")
+
+    def told(self, words: str) -> None:
+        """See that the page says what was done."""
+        expect(self.page.locator("#said")).to_contain_text(words)
+
     def _heard(self, kind: str, text: str) -> None:
         if kind == "error" and "409" not in text and "422" not in text:  # what asks back is no error
             self.problems.append(f"console: {text}")
@@ -161,9 +219,11 @@ def meet(browser: Browser, house: House) -> Iterator[Meet]:
     """Visitors, each with cookies of his own; options as Playwright's contexts have them."""
     met: list[tuple[BrowserContext, Visitor]] = []
 
-    def come(url: str = "", **options: Any) -> Visitor:
-        given = {"locale": "en-GB", "timezone_id": "Europe/Berlin", "viewport": {"width": 1280, "height": 800}}
+    def come(url: str = "", *, knows_zone: bool = True, **options: Any) -> Visitor:
+        given = {"locale": "en-GB", "timezone_id": ZONE, "viewport": {"width": 1280, "height": 800}}
         context = browser.new_context(**{**given, **options})
+        if knows_zone:
+            context.add_cookies([{"name": "zone", "value": quote(ZONE, safe=""), "url": url or house.url}])
         visitor = Visitor(context.new_page(), url or house.url)
         met.append((context, visitor))
         return visitor
