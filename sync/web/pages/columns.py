@@ -17,8 +17,8 @@ from sync.web.pages.visit import Visit
 
 NAME = "name"
 CHOSEN_AT_FIRST = (
-    *(NAME, "owner_id", "won_value", "won_deals", "open_deals", "customer_since"),
-    *("last_won", "last_activity", "next_activity", "label_ids"),
+    *(NAME, "owner_id", "won_value", "next_activity", "last_activity", "label_ids"),
+    *("won_deals", "open_deals", "customer_since", "last_won"),
 )
 MOST = 60  # columns of a list
 

@@ -41,15 +41,22 @@ filter.addEventListener("submit", (event) => {
   apply({ replaces: isSearching });
 });
 
-function follow() {
-  // The form shows what the address asks for, however one came there: by a chip, a saved list, or back.
+function follow(everywhere = false) {
+  // The form shows what the address asks for, however one came there: by a chip, a saved list, or back. Whoever types
+  // is ahead of the address.
   const query = new URLSearchParams(location.search);
   for (const one of filter.elements) {
-    if (!one.name || one.type === "hidden" || one === document.activeElement) continue;
+    if (!one.name || one.type === "hidden" || (one === document.activeElement && !everywhere)) continue;
     if (one.type === "checkbox") one.checked = query.getAll(one.name).includes(one.value);
     else one.value = query.get(one.name) ?? "";
   }
 }
+
+addEventListener("popstate", () => {
+  clearTimeout(typing);
+  isSearching = false;
+  follow(true);
+});
 
 document.addEventListener("submit", (event) => {
   if (event.target.matches("#dialog form:not([method=post])")) event.target.closest("dialog").close();
