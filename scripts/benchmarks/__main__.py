@@ -1,4 +1,4 @@
-"""`scripts/bench [rate] [floor] [memory] [idle] [receiver] [latency] [day] [push]`: measures parts, prints one table.
+"""`scripts/bench [part] …`: measures parts of the program, prints one table.
 
 Exits 1 if a target is missed.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from scripts.benchmarks import day, floor, idle, latency, memory, push, rate, receiver
+from scripts.benchmarks import day, floor, idle, latency, memory, page, push, rate, receiver
 from scripts.benchmarks.report import Finding, as_json, table
 
 _BY_DEFAULT = ("rate", "floor", "idle", "receiver", "latency")
@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         "latency": latency.measure,
         "day": lambda: day.measure(changes=options.changes),
         "push": lambda: push.measure(options.accounts),
+        "page": page.measure,
     }
     if unknown := set(options.parts) - set(parts):
         parser.error(f"{', '.join(sorted(unknown))}: choose among {', '.join(parts)}")
@@ -44,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures speed and memory against their targets.",
-        epilog="memory, day and push take minutes, and are measured only when they are named.",
+        epilog="memory, day, push and page take minutes, and are measured only when they are named.",
     )
-    parts = "rate, floor, idle, receiver, latency, memory, day or push; all but the last three if none"
+    parts = "rate, floor, idle, receiver, latency, memory, day, push or page; all but the last four if none"
     parser.add_argument("parts", nargs="*", metavar="part", help=parts)
     parser.add_argument("--json", action="store_true", help="print every number as JSON")
     parser.add_argument("--profile", action="store_true", help="floor: say where the time goes")
