@@ -1,14 +1,13 @@
 """What every page can ask for: a jump to an account, another language or theme, taking back what was just done."""
 
 from collections.abc import Sequence
-from zoneinfo import ZoneInfo
 
 from starlette.responses import RedirectResponse, Response
 
 from sync.accounts.listing import jump
 from sync.web.pages.language import LANGUAGES
 from sync.web.pages.routes import Page
-from sync.web.pages.visit import THEMES, Visit
+from sync.web.pages.visit import THEMES, Visit, zone_called
 from sync.writeback.editing import undo_change
 
 _A_YEAR = 365 * 24 * 3600  # seconds
@@ -44,24 +43,19 @@ def _commands(visit: Visit) -> Sequence[tuple[str, str]]:
 
 def set_appearance(visit: Visit) -> Response:
     """Keep a visitor's language, colours and time zone, in his browser."""
-    response = visit.back("/accounts")
-    language, theme, zone = (str(visit.form.get(name, "")) for name in ("language", "theme", "zone"))
+    language, theme, zone = (str(visit.form.get(name, "")).strip() for name in ("language", "theme", "zone"))
+    is_known = zone_called(zone) is not None
+    wrong = visit.say("No time zone is called “%(name)s”.", name=zone[:80]) if zone and not is_known else ""
+    response = visit.back("/accounts", wrong, wrong=bool(wrong))
     if language in LANGUAGES:
         response.set_cookie("language", language, max_age=_A_YEAR, samesite="lax")
     else:
         response.delete_cookie("language")
     if theme in THEMES:
         response.set_cookie("theme", theme, max_age=_A_YEAR, samesite="lax")
-    if _is_zone(zone):
+    if is_known:
         response.set_cookie("zone", zone, max_age=_A_YEAR, samesite="lax")
     return response
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        return bool(name) and bool(ZoneInfo(name).key)
-    except (OSError, ValueError):
-        return False
 
 
 def undo(visit: Visit) -> Response:

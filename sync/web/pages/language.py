@@ -117,6 +117,12 @@ def _noon(day: date) -> datetime:
     return datetime.combine(day, time(12), UTC)
 
 
+@cache
+def names_of_languages() -> Mapping[str, str]:
+    """What each language calls itself."""
+    return {code: str(Locale.parse(code).language_name) for code in LANGUAGES}
+
+
 def language_for(wanted: Sequence[str], zone: tzinfo) -> Language:
     """The first of the wanted locales (`de-AT`, `en`) whose language there is; else English."""
     return next((known for tag in wanted if (known := _known(tag, zone))), None) or _language(ENGLISH, "en_GB", zone)
@@ -130,8 +136,9 @@ def accepted(header: str) -> Sequence[str]:
         try:
             share = float(weight.strip().removeprefix("q=") or 1)
         except ValueError:
-            share = 0.0
-        weighed.append((-share, place, tag.strip()))
+            continue
+        if 0 < share <= 1:
+            weighed.append((-share, place, tag.strip()))
     return [tag for _, _, tag in sorted(weighed) if tag]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 from starlette.datastructures import FormData, QueryParams
@@ -20,7 +21,7 @@ from sync.accounts.fields import Fields
 from sync.accounts.reference import Reference
 from sync.web.access.doorkeeper import csrf_token
 from sync.web.access.viewer import Viewer
-from sync.web.pages.language import LANGUAGES, Language, accepted, language_for
+from sync.web.pages.language import LANGUAGES, Language, accepted, language_for, names_of_languages
 from sync.web.pages.site import Site
 
 SAID = "said"  # the cookie with what the next page is to say
@@ -92,19 +93,28 @@ class Visit:
 def language_of(request: Request) -> Language:
     """The language a request asks for: by the switch (a cookie), else by the browser."""
     wanted = [*accepted(request.headers.get("accept-language", ""))]
-    chosen = request.cookies.get("language", "")
-    if chosen in LANGUAGES:  # in the country that the browser names, where it speaks that language
+    if chosen := chosen_language(request):  # in the country that the browser names, where it speaks that language
         wanted = [*(tag for tag in wanted if tag.lower().split("-")[0] == chosen), chosen]
     return language_for(wanted, zone_of(request))
 
 
+def chosen_language(request: Request) -> str:
+    """The language that the switch was set to; empty where the browser decides."""
+    chosen = request.cookies.get("language", "")
+    return chosen if chosen in LANGUAGES else ""
+
+
 def zone_of(request: Request) -> tzinfo:
     """The time zone that the browser told, by a cookie; UTC until it has."""
-    name = request.cookies.get("zone", "").replace("%2F", "/")
+    return zone_called(unquote(request.cookies.get("zone", ""))) or UTC
+
+
+def zone_called(name: str) -> ZoneInfo | None:
+    """The time zone with a name such as `Europe/Berlin`; None for what is no name of one."""
     try:
-        return ZoneInfo(name) if name else UTC
-    except (OSError, ValueError):  # no such zone, or no name of one
-        return UTC
+        return ZoneInfo(name) if name else None
+    except (OSError, ValueError, ZoneInfoNotFoundError):  # what it raises depends on how the name is wrong
+        return None
 
 
 def render(
@@ -120,7 +130,8 @@ def render(
     theme = request.cookies.get("theme", "")
     return site.templates.get_template(template).render(
         language=language,
-        languages=LANGUAGES,
+        languages=names_of_languages(),
+        chosen_language=chosen_language(request),
         calendar=calendar,
         viewer=viewer,
         csrf=csrf_token(request.scope),
