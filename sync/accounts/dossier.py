@@ -42,6 +42,7 @@ from sync.accounts.facts import (
     WaitingErrand,
 )
 from sync.accounts.queries import account_columns
+from sync.store.dialect import among
 from sync.store.edits import load_history
 from sync.store.errands import ERRANDS
 from sync.store.journal import Action, State
@@ -111,7 +112,7 @@ def record_names(
     """The names of records, by table and id: one statement for all tables."""
     queries = [
         select(literal(table).label("name_of"), TABLES[table].c.id, TABLES[table].c.name).where(
-            TABLES[table].c.company_id == company_id, TABLES[table].c.id.in_(ids)
+            TABLES[table].c.company_id == company_id, among(connection, TABLES[table].c.id, ids)
         )
         for table, ids in sorted(wanted.items())
         if ids

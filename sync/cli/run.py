@@ -92,7 +92,11 @@ def serving(settings: Settings, database: Database, *, port: int | None = None) 
     intake = Intake(database, clock)
     try:
         checks = {"instance": daemon.lock_check, "lists": daemon.cycle_check}
-        site = Site(settings, database, clock, lambda: daemon.company_id) if settings.web.enabled else None
+        site = (
+            Site(settings, database, clock, lambda: daemon.company_id, daemon.download)
+            if settings.web.enabled
+            else None
+        )
         app = create_app(settings, database, clock, intake, checks, site)
         with Server(app, settings.sync_host, settings.sync_port if port is None else port) as server:
             yield daemon, server

@@ -19,14 +19,14 @@ from sync.web.errors import TERSE, Refusals
 from sync.web.health import Check, Health, health_routes
 from sync.web.intake import Intake
 from sync.web.metrics import Metrics, metrics_routes
-from sync.web.pages import activities, board, contacts, everywhere, listing
+from sync.web.pages import account, activities, board, contacts, everywhere, listing
 from sync.web.pages.routes import is_own, page_routes
 from sync.web.pages.site import Site
 from sync.web.receiver import Receiver, receiver_routes
 from sync.web.static_files import PREFIX, static_route
 
 _NO_CHECKS: Mapping[str, Check] = MappingProxyType({})
-_PAGES = tuple(page for module in (everywhere, listing, board, contacts, activities) for page in module.PAGES)
+_PAGES = tuple(page for module in (everywhere, listing, board, account, contacts, activities) for page in module.PAGES)
 
 
 def create_app(

@@ -20,6 +20,7 @@ from sync.accounts.meanings import equal, same
 from sync.accounts.queries import Named
 from sync.pipedrive.records import INTEGER_RANGE
 from sync.store.edits import HistoryEntry, load_history, lock_account, unpark
+from sync.web.access.viewer import LOCAL
 from sync.web.pages.field_forms import Control, WrongValue, typed_again, value_of
 from sync.web.pages.fields import FieldView, Shown, view_of
 from sync.web.pages.routes import Page
@@ -193,6 +194,8 @@ def hand(visit: Visit, name: str) -> str:
     """Who made a change, as people call them. Pipedrive's events tell the number of a user there."""
     if name == "pipedrive":
         return "Pipedrive"
+    if name == LOCAL.name:
+        return visit.say("somebody on this page")
     told = re.fullmatch(r"pipedrive user (\d{1,18})", name)
     return f"{visit.fields.users.get(int(told[1]), told[1])} (Pipedrive)" if told else name
 

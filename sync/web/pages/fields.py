@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 import orjson
 from babel.dates import format_time
 
+from sync.accounts.dossier import record_names
 from sync.accounts.fields import Fields
 from sync.accounts.kinds import OF_USERS, STANDARD, FieldKind, FieldType
 from sync.accounts.meanings import is_blank
 from sync.accounts.overlay import OWN
-from sync.accounts.queries import names_of
+from sync.pipedrive.records import INTEGER_RANGE
 from sync.web.pages.field_forms import REFERS_TO, Control, control_of, value_of
 from sync.web.pages.language import Language
 from sync.web.pages.visit import Visit
@@ -258,7 +259,7 @@ _OWN_KINDS: Mapping[str, FieldKind] = {
 
 
 def view_of(visit: Visit, connection: Any, accounts: Iterable[Mapping[str, Any]] = ()) -> FieldView:
-    """The view of some accounts' fields: one question for each table that their values refer to."""
+    """The view of some accounts' fields: one statement for the names of what their values refer to, if they do."""
     fields = visit.fields
     referring = {
         code: REFERS_TO[rule.field_type.kind]
@@ -270,9 +271,9 @@ def view_of(visit: Visit, connection: Any, accounts: Iterable[Mapping[str, Any]]
         held = account.get("custom_fields")
         for code, table in referring.items():
             value = held.get(code) if isinstance(held, dict) else None
-            if type(value) is int:
+            if type(value) is int and value in INTEGER_RANGE:
                 wanted.setdefault(table, set()).add(value)
-    records = {table: names_of(connection, visit.company_id, table, sorted(ids)) for table, ids in wanted.items()}
+    records = record_names(connection, visit.company_id, {table: sorted(ids) for table, ids in wanted.items()})
     return FieldView(fields, visit.language, sorted(visit.reference.decimals), records)
 
 
