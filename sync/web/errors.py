@@ -27,7 +27,11 @@ API = "/api/"
 # What is for machines alone, and speaks in one line.
 TERSE = ("/webhooks/", "/healthz", "/readyz", "/metrics")
 _WORDS: Mapping[int, str] = MappingProxyType(
-    {404: "there is nothing at this address", 405: "this address does not take that method"}
+    {
+        404: message("There is nothing at this address."),
+        405: message("This address does not take that method."),
+        413: message("That is too large."),
+    }
 )
 
 _log = structlog.get_logger(__name__)
@@ -96,7 +100,7 @@ class Refusals:
         return self.answer(request, status, error.message, error.remedy, headers)
 
     async def _failed(self, request: Request, _cause: Exception) -> Response:
-        return self.answer(request, 500, "internal error")
+        return self.answer(request, 500, message("Internal error: the log of the service tells more."))
 
 
 _TITLES: Mapping[int, str] = MappingProxyType(

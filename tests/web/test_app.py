@@ -34,5 +34,5 @@ def test_a_failure_of_ours_is_told_without_its_details(serve: Serve) -> None:
 
     answer = site.get("/fails")
 
-    assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
+    assert (answer.status_code, answer.json()) == (500, {"error": "Internal error: the log of the service tells more."})
     assert answer.headers["Cache-Control"] == "no-store"

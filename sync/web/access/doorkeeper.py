@@ -5,7 +5,7 @@ past the doorkeeper; everything else is refused unless it may pass.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from sync.web.access.hosts import Hosts
 from sync.web.access.seen import Seen, plain_origin, seen
 from sync.web.access.viewer import How
 from sync.web.background import in_background
+from sync.web.words import message
 
 API = "/api/"
 SIGN_IN, SIGN_OUT = "/login", "/logout"
@@ -38,12 +39,16 @@ SIGN_IN, SIGN_OUT = "/login", "/logout"
 Refuse = Callable[[Scope, int, str], Response]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-_MAKE_A_LOGIN = (
+_MAKE_A_LOGIN = message(
     "Nobody can sign in yet. On the machine that runs the service, `pipedrive-sync users add NAME` makes a login; then "
     "reload this page."
 )
-_ASK_THE_PROXY = "This page is reached through the proxy that signs people in, and this request did not come from it."
-_TOO_OLD = "This page was open for too long, or its cookies are blocked: reload it and try again. Nothing was changed."
+_ASK_THE_PROXY = message(
+    "This page is reached through the proxy that signs people in, and this request did not come from it."
+)
+_TOO_OLD = message(
+    "This page was open for too long, or its cookies are blocked: reload it and try again. Nothing was changed."
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -137,13 +142,13 @@ class Access:
         self._require_our_name(door.seen)
         is_safe = scope["method"] in csrf.SAFE_METHODS
         if not is_safe and not csrf.is_from_us(headers, door.seen.origin, bearer=bearer(headers) is not None):
-            raise Refused(403, "This request comes from a page of somebody else's, and was not carried out.")
+            raise Refused(403, message("This request comes from a page of somebody else's, and was not carried out."))
         found = await self._find(headers, door)
         self._require_viewer(scope, headers, found)
         if found.viewer is not None:
             scope["state"]["viewer"] = found.viewer
             if not is_safe and not found.viewer.can_edit and not self._viewers_may(scope["path"]):
-                raise Refused(403, "You may look, but not change anything: you are signed in as a viewer.")
+                raise Refused(403, message("You may look, but not change anything: you are signed in as a viewer."))
             if found.viewer.how is How.SESSION and door.session:
                 door.csrf_secret, door.csrf_cookie = door.session, None
         return found
@@ -152,8 +157,10 @@ class Access:
         if not self._hosts.know(seen):
             raise Refused(
                 421,
-                "This is not a name that the page is known by. If it is yours, add it to `hosts` in the section [web] "
-                "of the settings (SYNC_WEB__HOSTS).",
+                message(
+                    "This is not a name that the page is known by. If it is yours, add it to `hosts` in the section "
+                    "[web] of the settings (SYNC_WEB__HOSTS)."
+                ),
             )
 
     async def _find(self, headers: Headers, door: Door) -> Found:
@@ -161,7 +168,7 @@ class Access:
             return await in_background(partial(self._viewers.find, headers, door.seen, door.session))
         except SyncError as error:
             _log.warning("viewer_not_found", error=error.message)
-            words = "The database can't be asked who you are right now: try again in a moment."
+            words = message("The database can't be asked who you are right now: try again in a moment.")
             raise Refused(503, words, {"Retry-After": "5"}) from None
 
     def _require_viewer(self, scope: Scope, headers: Headers, found: Found) -> None:
@@ -169,15 +176,17 @@ class Access:
         if found.viewer is not None:
             return
         if bearer(headers) is not None:
-            raise _unauthorized("The token is not valid: `pipedrive-sync tokens list` tells which ones there are.")
-        if not self._viewers.logins_known:
+            raise _unauthorized(
+                message("The token is not valid: `pipedrive-sync tokens list` tells which ones there are.")
+            )
+        if not found.can_sign_in:
             raise Refused(403, _ASK_THE_PROXY if self._settings.web.proxy_network else _MAKE_A_LOGIN)
         if scope["path"] in (SIGN_IN, SIGN_OUT):
             return
         if scope["path"].startswith(API):
             raise _unauthorized("Sign in, or send a token (Authorization: Bearer …).")
         if headers.get("sec-fetch-mode", "navigate") != "navigate":  # a script, for which a form is no answer
-            raise Refused(401, "You are signed out: reload the page to sign in again.")
+            raise Refused(401, message("You are signed out: reload the page to sign in again."))
         raise SignInFirst
 
     def _viewers_may(self, path: str) -> bool:
@@ -204,9 +213,15 @@ async def check_csrf(request: Request, form: FormData | None = None) -> None:
         raise HTTPException(403, _TOO_OLD)
 
 
-async def csrf_checked(request: Request) -> None:
+async def csrf_checked(request: Request) -> AsyncIterator[None]:
     """Let nobody pass whose form carries no token of ours: a dependency of routes."""
-    await check_csrf(request, None if csrf.HEADER in request.headers else await request.form())
+    if csrf.HEADER in request.headers:
+        await check_csrf(request)
+        yield
+        return
+    async with request.form() as form:
+        await check_csrf(request, form)
+        yield
 
 
 def local_path(wanted: str, otherwise: str = "/") -> str:

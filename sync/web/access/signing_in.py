@@ -16,6 +16,7 @@ from sync.web.access.cookies import bake
 from sync.web.access.doorkeeper import SIGN_IN, SIGN_OUT, check_csrf, door_of, local_path
 from sync.web.access.passwords import Passwords, TooSoon, Wrong
 from sync.web.access.viewer import How
+from sync.web.words import message
 
 TEMPLATE = "login.html"
 LARGEST = 16 * 2**10  # bytes of the form
@@ -56,9 +57,9 @@ class Desk:
     async def sign_in(self, request: Request) -> Response:
         """Begin a session, and go on to where somebody wanted to go."""
         _require_small(request)
-        form = await request.form()
-        await check_csrf(request, form)
-        name, password, wanted = (str(form.get(field, "")) for field in ("name", "password", "next"))
+        async with request.form() as form:
+            await check_csrf(request, form)
+            name, password, wanted = (str(form.get(field, "")) for field in ("name", "password", "next"))
         door, wanted = door_of(request), local_path(wanted)
         done = await self._passwords.sign_in(name.strip(), password, door.seen.address, door.session)
         match done:
@@ -77,7 +78,8 @@ class Desk:
         """End the session, and ask anew who is there."""
         door, viewer = door_of(request), request.scope["state"].get("viewer")
         if viewer is not None and viewer.how is How.SESSION and door.session:
-            await check_csrf(request, await request.form())
+            async with request.form() as form:
+                await check_csrf(request, form)
             await self._passwords.sign_out(door.session)
         return _going(SIGN_IN, cookies.remove(cookies.SESSION, door.seen))
 
@@ -92,7 +94,7 @@ def _require_small(request: Request) -> None:
     """Raise `HTTPException` unless a form says that it is small: it comes from people whom nobody knows."""
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length) > LARGEST:
-        raise HTTPException(413, "that is no form of ours")
+        raise HTTPException(413, message("That is no form of ours."))
 
 
 def _going(path: str, cookie: str) -> Response:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from sync.store.logins import Role
+from sync.web.words import message
 
 __all__ = ["LOCAL", "How", "Role", "Viewer", "editor", "viewer", "viewer_of"]
 
@@ -43,7 +44,7 @@ def viewer_of(scope: Scope) -> Viewer:
     """Who makes this request. Raises `HTTPException` where nobody was let in."""
     found = scope.get("state", {}).get("viewer")
     if not isinstance(found, Viewer):
-        raise HTTPException(401, "nobody is signed in")
+        raise HTTPException(401, message("Nobody is signed in."))
     return found
 
 
@@ -56,5 +57,5 @@ def editor(request: Request) -> Viewer:
     """Who makes this request, and may change something: a dependency of routes. Raises `HTTPException`."""
     found = viewer_of(request.scope)
     if not found.can_edit:
-        raise HTTPException(403, "viewers may look, but not change anything")
+        raise HTTPException(403, message("You may look, but not change anything."))
     return found

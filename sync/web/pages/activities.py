@@ -26,6 +26,7 @@ from sync.store.mirror import load_record
 from sync.web.pages.pending import next_activity, with_open_errands
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
+from sync.web.words import message
 from sync.writeback.errands import (
     NothingThere,
     UnfitErrand,
@@ -175,8 +176,8 @@ def mark_done(visit: Visit) -> Response:
             by=visit.viewer.name,
             now=visit.calendar.now,
         )
-    message = "Being marked as done: %(subject)s" if done else "Being marked as not done: %(subject)s"
-    return visit.back(activity.home, visit.say(message, subject=activity.subject))
+    words = message("Being marked as done: %(subject)s") if done else message("Being marked as not done: %(subject)s")
+    return visit.back(activity.home, visit.say(words, subject=activity.subject))
 
 
 def move(visit: Visit) -> Response:
@@ -241,6 +242,7 @@ def _move_form(visit: Visit, activity: "_Activity", given: Mapping[str, str], wr
         activity=activity,
         given=given,
         days=_days(visit.calendar),
+        has_day="date" in visit.query,  # the day is what is asked, not whether
         wrong=wrong,
         back=given.get("back") or _came_from(visit, activity.home),
     )

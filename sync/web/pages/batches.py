@@ -196,8 +196,12 @@ def _words(visit: Visit, tally: _Tally) -> str:
     words = [count("%(num)s account changed.", "%(num)s accounts changed.", len(tally.changed))]
     if tally.refused:
         words.append(
-            count("%(num)s could not be changed: %(why)s", "%(num)s could not be changed: %(why)s", len(tally.refused))
-            % {"why": tally.refused[0]}
+            count(
+                "%(num)s could not be changed: %(why)s",
+                "%(num)s could not be changed: %(why)s",
+                len(tally.refused),
+                why=tally.refused[0],
+            )
         )
     return " ".join(words) if tally.changed or tally.refused else visit.say("They all held that already.")
 
