@@ -89,7 +89,7 @@ def change_account(
         if not lock_account(connection, call.company_id, organization_id):
             raise _no_account(organization_id)
         require_match(if_match, _tagged(connection, call, organization_id)[1])
-        edit_account(connection, call.company_id, fields, organization_id, values, by=call.viewer.name, at=call.now)
+        edit_account(connection, call.company_id, fields, organization_id, values, by=call.hand, at=call.now)
         account, tag = _tagged(connection, call, organization_id)
     return Answer(account, headers={"ETag": tag})
 

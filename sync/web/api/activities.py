@@ -246,7 +246,7 @@ def _noted_for(call: Call, organization_id: int, ask: _Ask) -> Answer:
 def _noted(call: Call, *asks: _Ask) -> Answer:
     """Note errands, all of them or none."""
     with call.database.writing() as connection:
-        numbers = [ask(connection, call.company_id, by=call.viewer.name, now=call.now) for ask in asks]
+        numbers = [ask(connection, call.company_id, by=call.hand, now=call.now) for ask in asks]
         found = [load_errand(connection, call.company_id, number) for number in numbers]
     document = _document([one for one in found if one is not None])
     return Answer(document, 202, {"Location": f"/api/v1/errands/{numbers[0]}"})

@@ -24,7 +24,7 @@ from sync.accounts.fields import Fields
 from sync.accounts.queries import accounts_built
 from sync.errors import SyncError
 from sync.store.database import Database
-from sync.web.access.viewer import Viewer, editor, viewer_of
+from sync.web.access.viewer import How, Viewer, editor, viewer_of
 from sync.web.background import in_background
 from sync.web.pages.site import Site
 
@@ -66,6 +66,11 @@ class Call:
                 if accounts_built(connection, company_id):
                     return company_id
         raise NothingCopied
+
+    @property
+    def hand(self) -> str:
+        """Under what name changes are noted."""
+        return "api" if self.viewer.how is How.LOCAL else self.viewer.name
 
     @property
     def fields(self) -> Fields:

@@ -68,7 +68,7 @@ def resolve(
                 conflict_id,
                 decision.keep,
                 value=decision.value,
-                by=call.viewer.name,
+                by=call.hand,
                 at=call.now,
             )
         except CannotEdit as error:

@@ -20,6 +20,8 @@ from sync.writeback.errands import NoSuchErrand, NothingThere
 _SOON = {"Retry-After": "2"}  # seconds
 _MOST_ERRORS = 50  # that one document lists
 
+_WRONG = "Some of what you sent can't be taken, so nothing was done."
+
 _log = structlog.get_logger(__name__)
 
 
@@ -27,7 +29,7 @@ class Wrong(SyncError):
     """Fields or parameters that can't be what was sent: what is wrong with each, by name."""
 
     def __init__(self, wrong: Mapping[str, str]) -> None:
-        super().__init__("Some of what you sent can't be taken: nothing was changed.")
+        super().__init__(_WRONG)
         self.wrong = wrong
 
 
@@ -76,8 +78,7 @@ async def _wrong(_request: Request, error: Wrong) -> Response:
 
 def _fields_wrong(wrong: Mapping[str, str]) -> Response:
     errors = [{"field": name, "detail": words} for name, words in wrong.items()]
-    words = "Some of what you sent can't be taken: nothing was changed."
-    return problem(422, words, errors=errors)
+    return problem(422, _WRONG, errors=errors)
 
 
 async def _known(request: Request, error: SyncError) -> Response:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import requests
 
+from sync.store.conflicts import Conflict, load_conflicts, record_conflict
+from sync.store.journal import State, note_outcome
 from tests.web.pages.conftest import PageSite, clock, desk, open_here, sandbox, site
 from tests.writeback.conftest import Desk
 
@@ -30,9 +32,7 @@ class Api:
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Call an operation: `json` or `data` as with requests, JSON unless said otherwise."""
         headers = {"Content-Type": "application/json", **options.pop("headers", {})}
-        return self.site.session.request(
-            method, f"{self.site.url}{API}{path}", headers=headers, timeout=30, **options
-        )
+        return self.site.session.request(method, f"{self.site.url}{API}{path}", headers=headers, timeout=30, **options)
 
     def change(self, path: str, change: Any, *, tag: str = "*") -> requests.Response:
         """Change an account that is in a certain state."""
@@ -64,5 +64,20 @@ def problem(answer: requests.Response, status: int) -> dict[str, Any]:
     assert answer.headers["Content-Type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
     assert document["status"] == status
-    assert document["type"] and document["title"] and document["detail"]
+    assert all(document[name] for name in ("type", "title", "detail"))
     return document
+
+
+def disputed(api: Api, organization_id: int, ours: Any = "Ours", theirs: Any = "Theirs") -> int:
+    """A conflict about the name of an account that waits for a decision; its number."""
+    now, database, company_id = api.desk.clock.now(), api.site.database, api.desk.mirror.company_id
+    with database.writing() as connection:
+        conflict = Conflict(organization_id, "name", "Before", ours, theirs, now, "sql", now, "Anna", "review", now)
+        record_conflict(connection, company_id, conflict)
+        return load_conflicts(connection, company_id)[0].id or 0
+
+
+def refuse(api: Api, errand_id: int, words: str = "Pipedrive says no") -> None:
+    """Let Pipedrive have refused an errand."""
+    with api.site.database.writing() as connection:
+        note_outcome(connection, errand_id, State.FAILED, api.desk.clock.now(), error=words)
