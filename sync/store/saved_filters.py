@@ -3,16 +3,18 @@
 An empty login is whoever comes where nobody signs in. All functions work in the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, literal, select, union_all
 
+from sync.store.database import decode_json
 from sync.store.dialect import put
-from sync.store.schema import saved_filters
+from sync.store.schema import preferences, saved_filters
 
-_SAVED = saved_filters.c
+_SAVED, _PREFERENCES = saved_filters.c, preferences.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,26 @@ class SavedFilter:
 def load_saved_filters(connection: Connection, company_id: int, login: str) -> Sequence[SavedFilter]:
     """What somebody has saved, by name."""
     query = select(_SAVED.name, _SAVED.query).where(_SAVED.company_id == company_id, _SAVED.login == login)
-    found = [SavedFilter(*row) for row in connection.execute(query)]
+    return _by_name(SavedFilter(*row) for row in connection.execute(query))
+
+
+def _by_name(found: Iterable[SavedFilter]) -> Sequence[SavedFilter]:
     return sorted(found, key=lambda one: (one.name.casefold(), one.name))
+
+
+def load_what_is_own(
+    connection: Connection, company_id: int, login: str, preference: str
+) -> tuple[Any, Sequence[SavedFilter]]:
+    """A preference of somebody's, None where nothing was said, and what he has saved: in one statement."""
+    preferred = select(literal(True).label("is_preference"), _PREFERENCES.name, cast(_PREFERENCES.value, Text)).where(
+        _PREFERENCES.company_id == company_id, _PREFERENCES.login == login, _PREFERENCES.name == preference
+    )
+    saved = select(literal(False), _SAVED.name, _SAVED.query).where(
+        _SAVED.company_id == company_id, _SAVED.login == login
+    )
+    rows = connection.execute(union_all(preferred, saved)).all()
+    value = next((decode_json(text) for is_preference, _, text in rows if is_preference), None)
+    return value, _by_name(SavedFilter(name, text) for is_preference, name, text in rows if not is_preference)
 
 
 def save_filter(connection: Connection, company_id: int, login: str, saved: SavedFilter, at: datetime) -> None:

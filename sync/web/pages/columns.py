@@ -22,7 +22,7 @@ CHOSEN_AT_FIRST = (
 )
 MOST = 60  # columns of a list
 
-_PREFERENCE = "list.columns"
+PREFERENCE = "list.columns"
 _NUMBERS = (FieldKind.DOUBLE, FieldKind.WHOLE, FieldKind.MONETARY)
 
 
@@ -86,7 +86,11 @@ def _of_field(view: FieldView, code: str) -> ListColumn:
 
 def chosen_columns(connection: Connection, visit: Visit, available: Mapping[str, ListColumn]) -> Sequence[ListColumn]:
     """The columns that whoever asks has chosen, in his order."""
-    held = load_preference(connection, visit.company_id, visit.viewer.login, _PREFERENCE)
+    return preferred(load_preference(connection, visit.company_id, visit.viewer.login, PREFERENCE), available)
+
+
+def preferred(held: Any, available: Mapping[str, ListColumn]) -> Sequence[ListColumn]:
+    """The columns that a preference means."""
     return fitting(held if isinstance(held, list) else CHOSEN_AT_FIRST, available)
 
 
@@ -99,4 +103,4 @@ def fitting(names: Sequence[Any], available: Mapping[str, ListColumn]) -> Sequen
 def remember_columns(connection: Connection, visit: Visit, columns: Sequence[ListColumn]) -> None:
     """Keep what somebody has chosen."""
     names = [one.name for one in columns]
-    save_preference(connection, visit.company_id, visit.viewer.login, _PREFERENCE, names)
+    save_preference(connection, visit.company_id, visit.viewer.login, PREFERENCE, names)

@@ -16,13 +16,13 @@ from sync.accounts.chosen import sums_by_currency
 from sync.accounts.filtering import Filter, Status
 from sync.accounts.listing import Next, Row, Totals, list_page
 from sync.accounts.queries import won_currencies
-from sync.store.saved_filters import load_saved_filters
+from sync.store.saved_filters import load_what_is_own
 from sync.web.pages import bulk, chooser, exporting, saved
 from sync.web.pages.activities import local_due
 from sync.web.pages.asked import LIST, PAGE_SIZE, Asked, asked_of
 from sync.web.pages.asking import OPTION, query_of
-from sync.web.pages.columns import ListColumn, chosen_columns, columns_of
-from sync.web.pages.field_forms import WrongValue, number_of
+from sync.web.pages.columns import PREFERENCE, ListColumn, columns_of, preferred
+from sync.web.pages.field_forms import REFERS_TO, WrongValue, number_of
 from sync.web.pages.fields import FieldView, view_of
 from sync.web.pages.narrowing import (
     DAYS,
@@ -84,13 +84,12 @@ def show_list(visit: Visit) -> Response:
     available = columns_of(visit)
     asked = asked_of(visit.query, available)
     with visit.site.database.reading() as connection:
-        columns = chosen_columns(connection, visit, available)
+        own, lists = load_what_is_own(connection, visit.company_id, visit.viewer.login, PREFERENCE)
+        columns = preferred(own, available)
         rows, totals = _page(connection, visit, asked)
         if asked.page > 1 and not rows:
             return RedirectResponse(asked.turned_to(max(_pages(totals), 1)).address(), 303)
-        view = view_of(visit, connection, [row.account for row in rows])
-        lists = load_saved_filters(connection, visit.company_id, visit.viewer.login)
-        sums = _sums(connection, visit, asked, totals)
+        view = view_of(visit, connection, [row.account for row in rows if _names_records(visit, columns)])
     filtering = groups(visit, view)
     return visit.show(
         "accounts.html",
@@ -100,7 +99,6 @@ def show_list(visit: Visit) -> Response:
         headings=[_heading(asked, column) for column in columns],
         rows=_shown(visit, rows),
         totals=totals,
-        sums=sums,
         first=asked.offset + 1,
         last=asked.offset + len(rows),
         pages=_pages(totals),
@@ -130,11 +128,18 @@ def _page(connection: Connection, visit: Visit, asked: Asked) -> tuple[Sequence[
     )
 
 
-def _sums(connection: Connection, visit: Visit, asked: Asked, totals: Totals) -> Sequence[tuple[str, Decimal]]:
-    """What was won in each currency, where a rate is missing for some."""
-    if not totals.without_value:
-        return []
-    return sums_by_currency(connection, visit.company_id, asked.filter, visit.calendar)
+def _names_records(visit: Visit, columns: Sequence[ListColumn]) -> bool:
+    """Whether any column shows organizations or people, whose names have to be looked up."""
+    rules = visit.fields.rules
+    return any(rules[one.source].field_type.kind in REFERS_TO for one in columns if one.source in rules)
+
+
+def show_sums(visit: Visit) -> Response:
+    """What was won in each currency: exact, also where a rate is missing."""
+    asked = asked_of(visit.query, columns_of(visit))
+    with visit.site.database.reading() as connection:
+        sums = sums_by_currency(connection, visit.company_id, asked.filter, visit.calendar)
+    return visit.show("accounts_sums.html", asked=asked, sums=sums)
 
 
 def _understood(visit: Visit) -> Response:
@@ -230,6 +235,7 @@ def _typed(visit: Visit, amount: Decimal | None) -> str:
 PAGES: Sequence[Page] = (
     Page(LIST, show_list),
     Page(f"{LIST}/filters", show_filters),
+    Page(f"{LIST}/sums", show_sums),
     *chooser.PAGES,
     *saved.PAGES,
     *exporting.PAGES,
