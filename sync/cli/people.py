@@ -125,8 +125,9 @@ def add_token(name: Name, role: RoleOption = Role.VIEWER) -> None:
     _require_name(name)
     token = TOKEN_PREFIX + new_token()
     with _opened() as database, database.writing() as connection:
-        if any(name_key(one.name) == name_key(name) for one in load_api_tokens(connection)):
-            raise NameTaken(f"There is a token called {name}.", f"`pipedrive-sync tokens revoke {name}` ends it.")
+        for one in load_api_tokens(connection):
+            if name_key(one.name) == name_key(name):
+                raise NameTaken(f"There is a token called {one.name}.", "`pipedrive-sync tokens revoke` ends it.")
         add_api_token(connection, name, token_hash(token), role, at=SystemClock().now())
     typer.echo(f"{name} is {_described(role)}. Its token is shown this once:", err=True)
     typer.echo(token)

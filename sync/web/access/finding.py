@@ -28,10 +28,11 @@ NOTED = timedelta(minutes=1)  # between two notes of when somebody was seen
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Who was found, and what is to be noted of it once he has his answer."""
+    """Who was found, and what is to be noted of it once he has his answer; or whether anybody can sign in at all."""
 
     viewer: Viewer | None = None
     note: Callable[[], None] | None = None
+    can_sign_in: bool = False
 
 
 class Viewers:
@@ -54,15 +55,12 @@ class Viewers:
             return Found(self._by_name(named))
         if session is not None and (found := self._by_session(session)).viewer:
             return found
-        needed = seen.is_forwarded or needs_login(self._settings, self.logins())
-        return Found(None if needed else LOCAL)
+        logins = self._count()
+        if seen.is_forwarded or needs_login(self._settings, logins):
+            return Found(can_sign_in=logins > 0)
+        return Found(LOCAL)
 
-    @property
-    def logins_known(self) -> int:
-        """How many may sign in, as last counted."""
-        return self._logins
-
-    def logins(self) -> int:
+    def _count(self) -> int:
         """How many may sign in."""
         now = self._clock.monotonic()
         if self._counted_at is None or now >= self._counted_at + REMEMBERED:

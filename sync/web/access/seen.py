@@ -4,6 +4,7 @@ What a proxy says of the one before it counts only if the proxy is trusted: on t
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from starlette.types import Scope
 from sync.settings import Settings
 from sync.web.access.binding import is_loopback
 
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s\[\]:@/]+))(?::[0-9]+)?")
 _PORTS = {"http": ":80", "https": ":443"}
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
@@ -39,9 +41,9 @@ class Seen:
 
     @property
     def name(self) -> str:
-        """The name we were reached by, without a port."""
-        name = self.host[1:].partition("]")[0] if self.host.startswith("[") else self.host.partition(":")[0]
-        return name.lower().removesuffix(".")
+        """The name we were reached by, without a port; empty where it is none."""
+        found = _HOST.fullmatch(self.host)
+        return (found[1] or found[2]).lower().removesuffix(".") if found else ""
 
 
 def seen(scope: Scope, settings: Settings) -> Seen:
