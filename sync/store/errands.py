@@ -3,13 +3,13 @@
 All functions work in the caller's transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from sync.store.journal import State, Write, load_failed, load_unsettled, load_write
+from sync.store.journal import State, Write, load_failed, load_not_done, load_unsettled, load_write
 from sync.store.schema import TABLES, accounts, journal
 
 ERRANDS = ("activities", "notes")  # the entities
@@ -30,6 +30,11 @@ def load_open_errands(
         refused = load_failed(connection, company_id, entities=ERRANDS)
         found += [one for one in refused if organization_id in (None, one.organization_id)]
     return sorted(found, key=lambda one: one.id)
+
+
+def load_errands_of(connection: Connection, company_id: int, organizations: Collection[int]) -> Sequence[Write]:
+    """Errands of some accounts that are not done, in the order in which they were asked for; one statement."""
+    return load_not_done(connection, company_id, organizations, entities=ERRANDS)
 
 
 def load_errand(connection: Connection, company_id: int, errand_id: int) -> Write | None:

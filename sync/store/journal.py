@@ -138,6 +138,18 @@ def load_failed(connection: Connection, company_id: int, *, entities: Sequence[s
     return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id.desc()))]
 
 
+def load_not_done(
+    connection: Connection, company_id: int, organizations: Collection[int], *, entities: Sequence[str]
+) -> Sequence[Write]:
+    """The writes for some organizations that wait, have no answer yet or failed, in the order of their asking."""
+    query = _writes(company_id).where(
+        among(connection, _JOURNAL.organization_id, organizations),
+        _JOURNAL.entity.in_(entities),
+        _JOURNAL.state != State.DONE,
+    )
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+
+
 def created_records(connection: Connection, company_id: int, entity: str) -> set[int]:
     """The records that writes have made: none of them is the outcome of another write."""
     query = select(_JOURNAL.record_id).where(

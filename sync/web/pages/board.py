@@ -16,6 +16,7 @@ from sync.accounts.calendar import Bucket, due_moment
 from sync.accounts.filtering import Filter, Status
 from sync.accounts.listing import Next
 from sync.accounts.planning import load_planned
+from sync.store.errands import load_errands_of
 from sync.store.journal import Write
 from sync.web.pages.asking import filter_of, query_of
 from sync.web.pages.narrowed import bar_of
@@ -23,7 +24,6 @@ from sync.web.pages.narrowing import bucket_words
 from sync.web.pages.pending import NOT_THERE, Expected, ExpectedColumn, Planned, Wish, expected_board
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
-from sync.writeback.errands import load_errands
 
 PATH = "/board"
 FIRST = 20  # cards of a column that are shown at first
@@ -78,10 +78,9 @@ def show(visit: Visit) -> Response:
     wanted, shown = filter_of(visit.query.multi_items()), _cards_wanted(visit.query)
     with visit.site.database.reading() as connection:
         found = load_board(connection, visit.company_id, wanted, visit.calendar, per_column=max(shown.values()))
-        errands = load_errands(connection, visit.company_id)
-        planned = _planned(connection, visit.company_id, found, errands)
+        found = [replace(one, cards=one.cards[: shown[one.bucket]]) for one in found]
+        errands, planned = _asked(connection, visit.company_id, found)
         bar = bar_of(visit, connection, wanted, PATH)
-    found = [replace(one, cards=one.cards[: shown[one.bucket]]) for one in found]
     words = _Words(visit, _currency(found))
     columns = [_column(one, words, wanted, shown) for one in expected_board(found, errands, planned, visit.calendar)]
     values = [one.won_value for one in found if one.won_value is not None]
@@ -94,11 +93,12 @@ def show(visit: Visit) -> Response:
     )
 
 
-def _planned(connection: Any, company_id: int, columns: Sequence[Column], errands: Sequence[Write]) -> Planned:
-    """What is planned for the accounts on the board for which anything is asked."""
-    asked = {one.organization_id for one in errands}
-    concerned = [one.organization_id for column in columns for one in column.cards if one.organization_id in asked]
-    return load_planned(connection, company_id, concerned) if concerned else {}
+def _asked(connection: Any, company_id: int, columns: Sequence[Column]) -> tuple[Sequence[Write], Planned]:
+    """What is asked for and not done for the accounts that are shown, and what is planned where anything is."""
+    ids = [one.organization_id for column in columns for one in column.cards]
+    errands = load_errands_of(connection, company_id, ids) if ids else []
+    concerned = {one.organization_id for one in errands}
+    return errands, load_planned(connection, company_id, concerned) if concerned else {}
 
 
 def _currency(columns: Sequence[Column]) -> str | None:
