@@ -5,10 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from sync.accounts.folding import folded
 from sync.accounts.queries import Named, plain
 from sync.store.schema import TABLES, accounts
 
 _MOST = 20  # suggestions that anybody reads
+_MOST_READ = 200
 
 
 def load_account(connection: Connection, company_id: int, organization_id: int) -> Mapping[str, Any] | None:
@@ -20,16 +22,16 @@ def load_account(connection: Connection, company_id: int, organization_id: int) 
 
 def suggest(connection: Connection, company_id: int, table: str, text: str) -> Sequence[Named]:
     """Some records of a mirrored table whose names hold a text, those that begin with it first."""
-    columns = TABLES[table].c
-    sought = text.strip().lower()
+    columns, sought = TABLES[table].c, folded(text)
     if not sought:
         return []
-    place = func.strpos if connection.dialect.name == "postgresql" else func.instr
-    found_at = place(func.lower(columns.name), sought)
+    # Databases know little of letters beyond ASCII: they find too much, and what fits is chosen here.
+    pattern = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in text.strip())
     query = (
         select(columns.id, columns.name)
-        .where(columns.company_id == company_id, columns.deleted_at.is_(None), found_at > 0)
-        .order_by(found_at, func.length(columns.name), columns.id)
-        .limit(_MOST)
+        .where(columns.company_id == company_id, columns.deleted_at.is_(None), columns.name.ilike(f"%{pattern}%"))
+        .order_by(func.length(columns.name), columns.id)
+        .limit(_MOST_READ)
     )
-    return [Named(one, name) for one, name in connection.execute(query)]
+    found = [Named(one, name) for one, name in connection.execute(query) if sought in folded(name)]
+    return sorted(found, key=lambda one: folded(one.name).index(sought))[:_MOST]

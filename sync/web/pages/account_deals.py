@@ -12,6 +12,7 @@ from sync.web.pages.visit import Visit
 
 _WIDTH, _HEIGHT = 400, 96  # of the chart
 _TOP, _FOOT = 6, 90
+_BEFORE = 16  # pixels before the first step
 SHOWN_AT_ONCE = 8  # deals of a group; the others unfold
 _MOST = 500  # deals of a group
 
@@ -145,7 +146,7 @@ def _steps(won: Sequence[tuple[date, Decimal]], today: date) -> str:
     for day, value in won:
         total += value
         share = float(min(max(total / full, Decimal(0)), Decimal(1)))
-        heights[round((day.toordinal() - first) / days * _WIDTH)] = round(_FOOT - share * (_FOOT - _TOP))
+        heights[_BEFORE + round((day.toordinal() - first) / days * (_WIDTH - _BEFORE))] = round(_FOOT - share * (_FOOT - _TOP))
     steps = "".join(f" H{x} V{y}" for x, y in heights.items())
     return f"M0 {_FOOT}{steps} H{_WIDTH}"
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from sync.accounts.facts import Attached, Dossier, Reach
 from sync.web.pages.editing import hand
 from sync.web.pages.fields import FieldView, Shown
+from sync.web.pages.files import safe_name
 from sync.web.pages.visit import Visit
 
 SHORT = Reach()
@@ -80,7 +81,13 @@ def _entries(visit: Visit, dossier: Dossier, view: FieldView) -> Iterator[Entry]
             yield Entry(note.add_time, "note", "", users.get(note.user_id or 0, ""), number=note.id)
     for file in dossier.files:
         if file.add_time is not None:
-            yield Entry(file.add_time, "file", file.text, users.get(file.user_id or 0, ""), number=file.id)
+            yield Entry(
+                file.add_time,
+                "file",
+                safe_name(file.text, str(file.id)),
+                users.get(file.user_id or 0, ""),
+                number=file.id,
+            )
 
 
 def _changes(visit: Visit, dossier: Dossier, view: FieldView) -> Iterator[Entry]:
