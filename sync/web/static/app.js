@@ -291,11 +291,15 @@ addEventListener("keydown", (event) => {
     openPalette();
   }
 });
-document.querySelector("[data-palette]")?.addEventListener("focus", (event) => {
-  const words = event.target.value;
-  event.target.blur();
-  openPalette(words);
-});
+// Not as soon as it has the focus: who goes on by Tab is not to be held up.
+const jump = document.querySelector("[data-palette]");
+for (const kind of ["click", "input"]) {
+  jump?.addEventListener(kind, () => {
+    const words = jump.value;
+    jump.value = "";
+    openPalette(words);
+  });
+}
 sought?.addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(find, 80);
