@@ -19,6 +19,7 @@ from sync.accounts.calendar import Calendar
 from sync.errors import SyncError
 from sync.store.errors import DatabaseBusy, DatabaseError
 from sync.web.pages.site import Site
+from sync.web.pages.told import told
 from sync.web.pages.visit import language_of, render
 from sync.web.words import message
 
@@ -80,11 +81,10 @@ class Refusals:
     def _page(
         self, request: Request, status: int, words: str, remedy: str, headers: Mapping[str, str] | None
     ) -> Response:
-        say = language_of(request).say
-        title = say(_TITLES.get(status) or message("That did not work"))
-        return self.render(
-            request, "error.html", {"title": title, "words": say(words), "remedy": remedy}, status, headers
-        )
+        language = language_of(request)
+        title = language.say(_TITLES.get(status) or message("That did not work"))
+        said = {"title": title, "words": told(language, language.say(words)), "remedy": told(language, remedy)}
+        return self.render(request, "error.html", said, status, headers)
 
     async def _refused(self, request: Request, error: HTTPException) -> Response:
         words = error.detail

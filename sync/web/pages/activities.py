@@ -25,6 +25,7 @@ from sync.store.journal import Write
 from sync.store.mirror import load_record
 from sync.web.pages.pending import next_activity, with_open_errands
 from sync.web.pages.routes import Page
+from sync.web.pages.told import told
 from sync.web.pages.visit import Visit
 from sync.web.words import message
 from sync.writeback.errands import (
@@ -96,7 +97,7 @@ def ask_for_plan(visit: Visit) -> Response:
     try:
         _note_plan(visit, given)
     except (_Wrong, UnfitErrand, NothingThere) as error:
-        return _plan_form(visit, planning, given, error.message)
+        return _plan_form(visit, planning, given, told(visit.language, error.message))
     words = visit.say("Being planned for %(name)s: %(subject)s", name=planning.name, subject=given["subject"].strip())
     return visit.back(f"/accounts/{planning.organization_id}", words)
 
@@ -201,7 +202,7 @@ def ask_to_move(visit: Visit) -> Response:
         _note_move(visit, activity.id, due)
     except (_Wrong, UnfitErrand) as error:
         given = {name: value for name, value in visit.form.items() if isinstance(value, str)}
-        return _move_form(visit, activity, given, error.message)
+        return _move_form(visit, activity, given, told(visit.language, error.message))
     when = visit.language.short_date(day, visit.calendar.today)
     words = visit.say("Being moved to %(day)s: %(subject)s", day=when, subject=activity.subject)
     still_next = _still_next(visit, activity)

@@ -19,6 +19,7 @@ from sync.store.edits import load_history, load_queue, lock_account
 from sync.store.holds import load_hold
 from sync.web.pages.field_forms import WrongValue
 from sync.web.pages.fields import FieldView, Shown, value_of, view_of
+from sync.web.pages.told import told
 from sync.web.pages.visit import Visit
 from sync.writeback.editing import CannotEdit, edit_account
 
@@ -200,7 +201,7 @@ def _words(visit: Visit, tally: _Tally) -> str:
                 "%(num)s could not be changed: %(why)s",
                 "%(num)s could not be changed: %(why)s",
                 len(tally.refused),
-                why=tally.refused[0],
+                why=told(visit.language, tally.refused[0]),
             )
         )
     return " ".join(words) if tally.changed or tally.refused else visit.say("They all held that already.")

@@ -24,6 +24,7 @@ from sync.web.access.viewer import LOCAL
 from sync.web.pages.field_forms import Control, WrongValue, typed_again, value_of
 from sync.web.pages.fields import FieldView, Shown, view_of
 from sync.web.pages.routes import Page
+from sync.web.pages.told import told
 from sync.web.pages.visit import Visit
 from sync.writeback.editing import CannotEdit, edit_account
 
@@ -92,7 +93,7 @@ def save(visit: Visit) -> Response:
     except WrongValue as error:
         return _again(visit, target, str(error))
     except CannotEdit as error:
-        return _again(visit, target, error.message)
+        return _again(visit, target, told(visit.language, error.message))
     if isinstance(saved, _Overtaken):
         return _ask(visit, target, value, saved)
     words = visit.say("Saved: %(field)s", field=target.view.title(target.code))

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from sync.web.pages.routes import Page
+from sync.web.pages.told import told_error
 from sync.web.pages.visit import Visit
 from sync.writeback.errands import NothingThere, UnfitErrand, ask_for_note, html_of
 
@@ -70,7 +71,7 @@ def add(visit: Visit) -> Response:
     except NothingThere:
         raise HTTPException(404, visit.say("There is no such account.")) from None
     except UnfitErrand as error:
-        return visit.back(f"/accounts/{organization_id}", error.message, wrong=True)
+        return visit.back(f"/accounts/{organization_id}", told_error(visit.language, error), wrong=True)
     return visit.back(f"/accounts/{organization_id}", visit.say("The note is being added."))
 
 

@@ -16,6 +16,7 @@ from sync.web.access.viewer import viewer_of
 from sync.web.background import in_background
 from sync.web.pages import starting
 from sync.web.pages.site import Site
+from sync.web.pages.told import told_error
 from sync.web.pages.visit import Visit, language_of
 
 _MOST_FIELDS = 20_000  # of a form: every account of a large selection is one
@@ -65,7 +66,7 @@ def _answer(site: Site, page: Page, request: Request, form: FormData) -> Respons
     except SyncError as error:
         if not page.changes or not hasattr(error, "message"):
             raise
-        return visit.back("/accounts", str(error), wrong=True)
+        return visit.back("/accounts", told_error(language, error), wrong=True)
 
 
 def _has_accounts(visit: Visit) -> bool:

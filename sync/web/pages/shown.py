@@ -11,6 +11,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from sync.web.pages.language import Language
+from sync.web.pages.told import told
 
 
 def _language(context: Context) -> Language:
@@ -77,6 +78,12 @@ def _short_money(context: Context, value: Decimal | None, currency: str | None) 
     return _language(context).short_money(value, currency)
 
 
+@jinja2.pass_context
+def _told(context: Context, text: str) -> str:
+    """What another layer says, in the visitor's language."""
+    return told(_language(context), text)
+
+
 def _query(values: Mapping[str, Any]) -> str:
     """Values as the query of an address; those that are empty are left out."""
     given = {name: value for name, value in values.items() if value not in (None, "", [], ())}
@@ -95,4 +102,5 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "money": _money,
     "short_money": _short_money,
     "query": _query,
+    "told": _told,
 }
