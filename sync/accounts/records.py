@@ -64,6 +64,14 @@ def notes_after(
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def subjects_of(connection: Connection, company_id: int, activities: Collection[int]) -> Mapping[int, str]:
+    """What some activities are about, by id; those without a subject are left out."""
+    columns = _ACTIVITIES.c
+    its = (columns.company_id == company_id) & among(connection, columns.id, activities)
+    found = connection.execute(select(columns.id, columns.subject).where(its))
+    return {one: subject for one, subject in found if subject}
+
+
 def won_sums(connection: Connection, company_id: int, organizations: Collection[int]) -> Mapping[int, Sequence[WonSum]]:
     """What was won with some accounts, by currency."""
     columns = account_won_values.c

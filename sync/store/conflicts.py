@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from sync.store.schema import conflicts
 
@@ -49,18 +49,36 @@ def load_conflicts(
     *,
     organization_id: int | None = None,
     only_open: bool = False,
+    field: str | None = None,
     before: int | None = None,
     limit: int | None = None,
 ) -> Sequence[Conflict]:
-    """The conflicts of a company or of one account, the latest first; those before one of them, if it is given."""
+    """The conflicts of a company, of one account or of one field, the latest first; those before one, if given."""
     query = select(*(_CONFLICTS[name] for name in _NAMES)).where(_CONFLICTS.company_id == company_id)
     if organization_id is not None:
         query = query.where(_CONFLICTS.organization_id == organization_id)
     if only_open:
         query = query.where(_CONFLICTS.resolved_at.is_(None))
+    if field is not None:
+        query = query.where(_CONFLICTS.field == field)
     if before is not None:
         query = query.where(_CONFLICTS.id < before)
     return [Conflict(*row) for row in connection.execute(query.order_by(_CONFLICTS.id.desc()).limit(limit))]
+
+
+def count_open_conflicts(connection: Connection, company_id: int) -> dict[str, int]:
+    """How many conflicts wait for a person, by field."""
+    waiting = (_CONFLICTS.company_id == company_id) & _CONFLICTS.resolved_at.is_(None)
+    query = select(_CONFLICTS.field, func.count()).where(waiting).group_by(_CONFLICTS.field)
+    return {row[0]: row[1] for row in connection.execute(query.order_by(_CONFLICTS.field))}
+
+
+def open_conflict_ids(connection: Connection, company_id: int, field: str | None = None) -> Sequence[int]:
+    """The numbers of the conflicts that wait for a person; of one field, or of all."""
+    query = select(_CONFLICTS.id).where(_CONFLICTS.company_id == company_id, _CONFLICTS.resolved_at.is_(None))
+    if field is not None:
+        query = query.where(_CONFLICTS.field == field)
+    return connection.scalars(query.order_by(_CONFLICTS.id)).all()
 
 
 def load_conflict(connection: Connection, company_id: int, conflict_id: int) -> Conflict | None:

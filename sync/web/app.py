@@ -19,14 +19,15 @@ from sync.web.errors import TERSE, Refusals
 from sync.web.health import Check, Health, health_routes
 from sync.web.intake import Intake
 from sync.web.metrics import Metrics, metrics_routes
-from sync.web.pages import account, activities, board, contacts, everywhere, listing
+from sync.web.pages import account, activities, board, conflicts, contacts, everywhere, listing, sync_state
 from sync.web.pages.routes import is_own, page_routes
 from sync.web.pages.site import Site
 from sync.web.receiver import Receiver, receiver_routes
 from sync.web.static_files import PREFIX, static_route
 
 _NO_CHECKS: Mapping[str, Check] = MappingProxyType({})
-_PAGES = tuple(page for module in (everywhere, listing, board, account, contacts, activities) for page in module.PAGES)
+_ROOMS = (everywhere, listing, board, account, contacts, activities, conflicts, sync_state)
+_PAGES = tuple(page for room in _ROOMS for page in room.PAGES)
 
 
 def create_app(
