@@ -66,7 +66,7 @@ def chart_of(
     """The chart of a value for each month; less than nothing shows as nothing. `short` writes the numbers beside it."""
     top = max([*values, Decimal(0)])
     step = _step(top)
-    full = step * max((top / step).to_integral_value(ROUND_CEILING), 1)
+    full = step * max((top / step).to_integral_value(ROUND_CEILING), Decimal(1))
     room, height = (_WIDTH - _LEFT) / max(len(months), 1), _HEIGHT - _TOP - _BOTTOM
     bars = []
     for place, (month, value, said) in enumerate(zip(months, values, words, strict=True)):

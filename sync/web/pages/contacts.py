@@ -53,6 +53,7 @@ def show(visit: Visit) -> Response:
         titles=_titles(visit),
         lines=[_line(one, _owner(visit, one, users), wanted) for one in overview.owners],
         total=_line(overview.total, visit.say("All"), wanted, is_total=True),
+        currency=overview.currency,
         won=_won(visit, overview),
         new=_new(visit, overview),
     )
