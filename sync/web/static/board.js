@@ -65,6 +65,15 @@ async function reschedule(card, column, address, day) {
   if (!(await submit(form))) home.insertBefore(card, next);
 }
 
+// The form of all "done" buttons leads back to the board as it is filtered now.
+document.addEventListener(
+  "submit",
+  (event) => {
+    if (event.target.id === "done") event.target.elements.back.value = location.pathname + location.search;
+  },
+  true,
+);
+
 // --- keys ------------------------------------------------------------------------------------------------------------
 
 const link = (card) => card?.querySelector("h3 a");
