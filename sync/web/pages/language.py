@@ -110,6 +110,8 @@ class Language:
         if value is None:
             return ""
         amount = format_compact_decimal(value, locale=self.locale, fraction_digits=1 if abs(value) >= 1000 else 0)
+        if not any(letter.isalpha() for letter in amount):  # not every language has a short word for thousands
+            amount = format_decimal(round(value), locale=self.locale)
         return f"{amount}\xa0{currency}" if currency else amount
 
 
