@@ -26,6 +26,7 @@ from sync.web.pages.editing import hand
 from sync.web.pages.field_forms import WrongValue, typed_again, value_of
 from sync.web.pages.fields import FieldView, Shown, view_of
 from sync.web.pages.routes import Page
+from sync.web.pages.told import told
 from sync.web.pages.visit import Visit
 from sync.writeback.editing import CannotEdit, resolve_conflict
 
@@ -269,7 +270,11 @@ def resolve(visit: Visit) -> Response:
         with visit.site.database.writing() as connection:
             _decide(visit, connection, conflict.id or 0, keep, value)
     except CannotEdit as error:
-        return visit.back(HOME, visit.say("It can't be decided like that: %(why)s", why=error.message), wrong=True)
+        return visit.back(
+            HOME,
+            visit.say("It can't be decided like that: %(why)s", why=told(visit.language, error.message)),
+            wrong=True,
+        )
     title = FieldView(visit.fields, visit.language).title(conflict.field)
     return visit.back(HOME, visit.say("Decided: %(field)s.", field=title))
 

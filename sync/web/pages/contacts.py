@@ -98,10 +98,8 @@ def _shade(share: float) -> int:
 
 def _won(visit: Visit, overview: Overview) -> Chart:
     language, currency, found = visit.language, overview.currency, overview.won_by_month
-    words = [
-        f"{language.money(one.value, currency)} ({language.count('%(num)s deal', '%(num)s deals', one.deals)})"
-        for one in found
-    ]
+    deals = [language.count("%(num)s deal", "%(num)s deals", one.deals) for one in found]
+    words = [f"{language.money(one.value, currency)} ({said})" for one, said in zip(found, deals, strict=True)]
     apart = [", ".join(language.money(amount, code) for code, amount in one.without_rate.items()) for one in found]
     values = [one.value for one in found]
     return chart_of(
