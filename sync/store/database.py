@@ -20,6 +20,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sync.store.errors import DatabaseBusy, DatabaseError, DatabaseUnreachable, words_of
 from sync.store.exact import register_exact_functions
 
+__all__ = ["BUSY_TIMEOUT", "Connection", "Database", "decode_json", "encode_json"]
+
 BUSY_TIMEOUT = 30.0  # seconds that SQLite waits for another process's transaction
 _NO_ROOM = ("disk is full", "disk I/O error", "No space left")
 _REMEDY = "Check DATABASE_URL, and that the database server is running and lets this user in."

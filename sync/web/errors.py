@@ -18,6 +18,7 @@ from starlette.types import Scope
 from sync.accounts.calendar import Calendar
 from sync.errors import SyncError
 from sync.store.errors import DatabaseBusy, DatabaseError
+from sync.web.access.headers import HEADERS
 from sync.web.pages.site import Site
 from sync.web.pages.told import told
 from sync.web.pages.visit import language_of, render
@@ -100,7 +101,8 @@ class Refusals:
         return self.answer(request, status, error.message, error.remedy, headers)
 
     async def _failed(self, request: Request, _cause: Exception) -> Response:
-        return self.answer(request, 500, message("Internal error: the log of the service tells more."))
+        # Outside of what puts the headers on every other answer.
+        return self.answer(request, 500, message("Internal error: the log of the service tells more."), headers=HEADERS)
 
 
 _TITLES: Mapping[int, str] = MappingProxyType(

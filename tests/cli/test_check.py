@@ -247,7 +247,7 @@ def test_another_company_in_the_database_is_a_warning(program: Program, company:
         (held,) = connection.execute(select(companies)).mappings()
         connection.execute(companies.insert().values({**held, "company_id": 5, "name": "Other"}))
         for table in metadata.sorted_tables:
-            if table is not companies:
+            if table is not companies and "company_id" in table.c:
                 connection.execute(update(table).values(company_id=5))
         connection.execute(delete(companies).where(companies.c.company_id != 5))
     other = finding(program.json("check"), "company")

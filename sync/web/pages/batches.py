@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
-
 from sync.accounts.chosen import Chosen, chosen_accounts
 from sync.accounts.fields import Fields
 from sync.accounts.kinds import STANDARD
 from sync.accounts.meanings import changes, equal
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import ENGINE
+from sync.store.database import Connection
 from sync.store.edits import load_history, load_queue, lock_account
 from sync.store.holds import load_hold
 from sync.web.pages.field_forms import WrongValue

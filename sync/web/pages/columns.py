@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection
-
 from sync.accounts.kinds import STANDARD, FieldKind
+from sync.store.database import Connection
 from sync.store.preferences import load_preference, save_preference
 from sync.web.pages.fields import FieldView
 from sync.web.pages.visit import Visit

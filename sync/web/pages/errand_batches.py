@@ -5,10 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
-from sqlalchemy import Connection
-
 from sync.accounts.chosen import chosen_accounts
 from sync.accounts.queries import load_users
+from sync.store.database import Connection
 from sync.store.errands import load_activity_types
 from sync.web.pages.activities import due_at
 from sync.web.pages.batches import Done, Preview, WrongWish

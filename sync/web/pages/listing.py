@@ -2,25 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import Any
 from urllib.parse import urlencode
 
 from babel.numbers import get_decimal_symbol
-from sqlalchemy import Connection
+from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from sync.accounts.calendar import Bucket
 from sync.accounts.chosen import sums_by_currency
 from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import Next, Row, Totals, list_page
+from sync.accounts.listing import Row, Totals, list_page
 from sync.accounts.queries import won_currencies
+from sync.store.database import Connection
 from sync.store.saved_filters import load_what_is_own
 from sync.web.pages import bulk, chooser, exporting, saved
-from sync.web.pages.activities import local_due
 from sync.web.pages.asked import LIST, PAGE_SIZE, Asked, asked_of
 from sync.web.pages.asking import OPTION, query_of
+from sync.web.pages.cells import Cells
 from sync.web.pages.columns import PREFERENCE, ListColumn, columns_of, preferred
 from sync.web.pages.field_forms import REFERS_TO, WrongValue, number_of
 from sync.web.pages.fields import FieldView, view_of
@@ -44,28 +42,13 @@ _IN_DIALOG = ("currency", "won_from", "won_to", "since_from", "since_to")
 
 
 @dataclass(frozen=True, slots=True)
-class Upcoming:
-    """The next activity of an account as it is shown: what, on which day of the viewer's, how pressing."""
-
-    subject: str
-    type: str
-    day: str
-    bucket: Bucket
-
-
-@dataclass(frozen=True, slots=True)
 class Shown:
     """An account in the list."""
 
     id: int
     name: str
-    account: Mapping[str, Any]
-    next: Upcoming | None
     row: Row
-
-    def value(self, view: FieldView, column: ListColumn) -> Any:
-        """What it holds of a column."""
-        return view.value(self.account, column.field) if column.field else self.account[column.source]
+    cells: Sequence[Markup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +73,23 @@ def show_list(visit: Visit) -> Response:
         if asked.page > 1 and not rows:
             return RedirectResponse(asked.turned_to(max(_pages(totals), 1)).address(), 303)
         view = view_of(visit, connection, [row.account for row in rows if _names_records(visit, columns)])
-    filtering = groups(visit, view)
+    cells = Cells(visit, view, columns, status_words(visit), visit.reference.activity_types)
     return visit.show(
         "accounts.html",
         asked=asked,
-        view=view,
-        columns=columns,
         headings=[_heading(asked, column) for column in columns],
-        rows=_shown(visit, rows),
+        rows=_shown(visit, cells, rows),
         totals=totals,
         first=asked.offset + 1,
         last=asked.offset + len(rows),
         pages=_pages(totals),
         lists=lists,
         chips=chips(visit, view, asked),
-        groups=filtering,
+        groups=groups(visit, view),
         given=_given(asked.filter),
         kept=[pair for pair in asked.pairs if pair[0] not in _IN_MENUS],
         contacts=[("contacted", str(days), contacted_words(visit, days)) for days in DAYS]
         + [("not_contacted", str(days), silent_words(visit, days)) for days in DAYS],
-        states=status_words(visit),
         statuses=_statuses(visit),
         is_blank=asked.filter == Filter(),
         page_size=PAGE_SIZE,
@@ -181,32 +161,9 @@ def _statuses(visit: Visit) -> Sequence[tuple[str, str]]:
     return [("", say("Active")), (Status.FORMER, say("Former")), (Status.ALL, say("Former and active"))]
 
 
-def _shown(visit: Visit, rows: Sequence[Row]) -> Sequence[Shown]:
-    types = visit.reference.activity_types
-    return [
-        Shown(
-            row.account["organization_id"],
-            row.account["name"] or visit.say("(no name)"),
-            row.account,
-            _upcoming(visit, row.next_activity, types) if row.next_activity else None,
-            row,
-        )
-        for row in rows
-    ]
-
-
-def _upcoming(visit: Visit, upcoming: Next, types: Mapping[str, str]) -> Upcoming:
-    day = "" if upcoming.due_date is None else _due(visit, upcoming.due_date, upcoming.due_time)
-    bucket = visit.calendar.bucket(upcoming.due_date, upcoming.due_time)
-    kind = types.get(upcoming.type or "", upcoming.type or "")
-    return Upcoming(upcoming.subject or kind, kind, day, bucket)
-
-
-def _due(visit: Visit, due_date: date, due_time: str | None) -> str:
-    zone: tzinfo = visit.language.zone
-    day, at = local_due(due_date, due_time, zone)
-    words = visit.language.short_date(day, visit.calendar.today)
-    return f"{words}, {visit.language.time(datetime.combine(day, at, zone))}" if at else words
+def _shown(visit: Visit, cells: Cells, rows: Sequence[Row]) -> Sequence[Shown]:
+    nameless = visit.say("(no name)")
+    return [Shown(row.account["organization_id"], row.account["name"] or nameless, row, cells.of(row)) for row in rows]
 
 
 def show_filters(visit: Visit) -> Response:
