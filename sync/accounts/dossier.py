@@ -4,8 +4,9 @@ What hangs on an account is found from its organization and its deals; long list
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     cast,
     func,
     literal,
@@ -69,14 +71,14 @@ _MOST_PERSONS = 200
 
 def load_dossier(connection: Connection, company_id: int, organization_id: int, reach: Reach) -> Dossier | None:
     """Everything about an account; None if the organization has none."""
-    found = connection.execute(_account(company_id, organization_id)).all()
+    its = _Its(connection, {"company": company_id, "organization": organization_id})
+    found = its.rows(_account())
     if not found:
         return None
     row = found[0]
     account = {name: row._mapping[accounts.c[name]] for name in account_columns()}
-    its = _Its(connection, company_id, organization_id)
     deals = its.deals(account["created_by_deal_id"])
-    planned, done = its.activities(reach.done)
+    planned, done = its.activities(reach)
     notes, files = its.attached(reach)
     edits, errands = its.waiting()
     return Dossier(
@@ -88,7 +90,7 @@ def load_dossier(connection: Connection, company_id: int, organization_id: int, 
         read_at=row.read_at,
         deals=[one for one, is_its in deals if is_its],
         created_by=next((one for one, _ in deals if one.id == account["created_by_deal_id"]), None),
-        persons=its.persons(),
+        persons=[PersonFact(*one) for one in its.rows(_persons())],
         planned=planned,
         done=done,
         notes=notes,
@@ -123,11 +125,54 @@ def record_names(
     return names
 
 
-def _account(company_id: int, organization_id: int) -> Select[Any]:
+@dataclass(frozen=True, slots=True)
+class _Its:
+    """The records of one account."""
+
+    connection: Connection
+    key: Mapping[str, int]
+
+    def rows(self, query: Any, **values: Any) -> Sequence[Any]:
+        return self.connection.execute(query, {**self.key, **values}).all()
+
+    def deals(self, created_by: int | None) -> Sequence[tuple[DealFact, bool]]:
+        """The deals, and the one that made the account, wherever it is now; each with whether it is the account's."""
+        found = self.rows(_deals(), created_by=created_by)
+        mine = self.key["organization"]
+        return [(DealFact(*row[:-2]), row.org_id == mine and row.deleted_at is None) for row in found]
+
+    def activities(self, reach: Reach) -> tuple[Sequence[ActivityFact], Sequence[ActivityFact]]:
+        """What is planned, the earliest first, and what was done, the latest first."""
+        found = [ActivityFact(*row) for row in self.rows(_activities(), most_done=reach.done)]
+        return (
+            sorted((one for one in found if not one.done), key=_due_order),
+            sorted((one for one in found if one.done), key=_done_order, reverse=True),
+        )
+
+    def attached(self, reach: Reach) -> tuple[Sequence[Attached], Sequence[Attached]]:
+        """The notes, pinned ones first, and the files."""
+        found = self.rows(_attachments(), most_notes=reach.notes, most_files=reach.files)
+        by_kind = {kind: [_attached(row) for row in found if row.kind == kind] for kind in ("note", "file")}
+        return by_kind["note"], by_kind["file"]
+
+    def waiting(self) -> tuple[Sequence[WaitingEdit], Sequence[WaitingErrand]]:
+        """The fields and the errands that are not settled with Pipedrive."""
+        found = self.rows(_unsettled())
+        edits = [_edit(row) for row in found if row.kind == "edit"]
+        return edits, sorted((_errand(row) for row in found if row.kind == "errand"), key=lambda one: one.id)
+
+
+# The statements. Each is put together once: that takes longer than running it.
+
+_COMPANY, _ORGANIZATION = bindparam("company", type_=BigInteger), bindparam("organization", type_=BigInteger)
+
+
+@cache
+def _account() -> Any:
     """The account, its organization's state, and a row for each currency in which something was won."""
     organization, won = _ORGANIZATIONS.c, account_won_values.c
     read_at = select(checkpoints.c.last_run_at).where(
-        checkpoints.c.company_id == company_id, checkpoints.c.listing == "organizations"
+        checkpoints.c.company_id == _COMPANY, checkpoints.c.listing == "organizations"
     )
     same_row = (organization.company_id == accounts.c.company_id) & (organization.id == accounts.c.organization_id)
     its_values = (won.company_id == accounts.c.company_id) & (won.organization_id == accounts.c.organization_id)
@@ -143,125 +188,117 @@ def _account(company_id: int, organization_id: int) -> Select[Any]:
             won.deals_count.label("won_count"),
         )
         .select_from(accounts.join(_ORGANIZATIONS, same_row).outerjoin(account_won_values, its_values))
-        .where(accounts.c.company_id == company_id, accounts.c.organization_id == organization_id)
+        .where(accounts.c.company_id == _COMPANY, accounts.c.organization_id == _ORGANIZATION)
         .order_by(won.currency)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Its:
-    """The records of one account."""
+@cache
+def _deals() -> Any:
+    columns = _DEALS.c
+    is_its = and_(columns.org_id == _ORGANIZATION, columns.deleted_at.is_(None))
+    wanted = or_(is_its, columns.id == bindparam("created_by", type_=BigInteger))
+    latest = func.coalesce(columns.close_time, columns.update_time, columns.add_time)
+    return (
+        select(*_columns(_DEALS, DealFact), columns.org_id, columns.deleted_at)
+        .where(columns.company_id == _COMPANY, wanted)
+        .order_by(nulls_last(latest.desc()), columns.id.desc())
+    )
 
-    connection: Connection
-    company_id: int
-    organization_id: int
 
-    def deals(self, created_by: int | None) -> Sequence[tuple[DealFact, bool]]:
-        """The deals, and the one that made the account, wherever it is now; each with whether it is the account's."""
-        columns = _DEALS.c
-        is_its = and_(columns.org_id == self.organization_id, columns.deleted_at.is_(None))
-        wanted = is_its if created_by is None else or_(is_its, columns.id == created_by)
-        latest = func.coalesce(columns.close_time, columns.update_time, columns.add_time)
-        query = (
-            select(*(columns[name] for name in DealFact.__dataclass_fields__), columns.org_id, columns.deleted_at)
-            .where(columns.company_id == self.company_id, wanted)
-            .order_by(nulls_last(latest.desc()), columns.id.desc())
+@cache
+def _persons() -> Any:
+    columns = _PERSONS.c
+    query = select(*_columns(_PERSONS, PersonFact)).where(_live(_PERSONS), columns.org_id == _ORGANIZATION)
+    return query.order_by(columns.name, columns.id).limit(_MOST_PERSONS)
+
+
+@cache
+def _activities() -> Any:
+    columns = _ACTIVITIES.c
+    is_done = func.coalesce(columns.done, False)
+    query = select(*_columns(_ACTIVITIES, ActivityFact)).where(_hangs(_ACTIVITIES))
+    planned = query.where(~is_done).order_by(nulls_last(columns.due_date), columns.id).limit(_MOST_PLANNED)
+    moment = nulls_last(columns.marked_as_done_time.desc())
+    done = query.where(is_done).order_by(moment, nulls_last(columns.due_date.desc()), columns.id.desc())
+    return _both(planned, done.limit(bindparam("most_done", type_=BigInteger)))
+
+
+@cache
+def _attachments() -> Any:
+    note, file = _NOTES.c, _FILES.c
+    pinned = func.coalesce(note.pinned_to_organization_flag, False)
+    notes = (
+        select(
+            *(literal("note").label("kind"), note.id, note.content.label("text"), note.add_time, note.user_id),
+            *(note.deal_id, pinned.label("is_pinned"), _no_text().label("file_type")),
+            cast(null(), BigInteger).label("file_size"),
         )
-        return [(DealFact(*row[:-2]), self._holds(row)) for row in self.connection.execute(query)]
-
-    def _holds(self, row: Any) -> bool:
-        return bool(row.org_id == self.organization_id and row.deleted_at is None)
-
-    def persons(self) -> Sequence[PersonFact]:
-        columns = _PERSONS.c
-        query = select(*(columns[name] for name in PersonFact.__dataclass_fields__))
-        query = query.where(self._live(_PERSONS), columns.org_id == self.organization_id)
-        found = self.connection.execute(query.order_by(columns.name, columns.id).limit(_MOST_PERSONS))
-        return [PersonFact(*row) for row in found]
-
-    def activities(self, most_done: int) -> tuple[Sequence[ActivityFact], Sequence[ActivityFact]]:
-        """What is planned, the earliest first, and what was done, the latest first."""
-        columns = _ACTIVITIES.c
-        is_done = func.coalesce(columns.done, False)
-        query = select(*(columns[name] for name in ActivityFact.__dataclass_fields__)).where(self._hangs(_ACTIVITIES))
-        planned = query.where(~is_done).order_by(nulls_last(columns.due_date), columns.id).limit(_MOST_PLANNED)
-        moment = nulls_last(columns.marked_as_done_time.desc())
-        done = query.where(is_done).order_by(moment, nulls_last(columns.due_date.desc()), columns.id.desc())
-        found = [ActivityFact(*row) for row in self.connection.execute(_both(planned, done.limit(most_done)))]
-        return (
-            sorted((one for one in found if not one.done), key=_due_order),
-            sorted((one for one in found if one.done), key=_done_order, reverse=True),
+        .where(_hangs(_NOTES))
+        .order_by(pinned.desc(), nulls_last(note.add_time.desc()), note.id.desc())
+        .limit(bindparam("most_notes", type_=BigInteger))
+    )
+    name = func.coalesce(file.name, file.file_name)
+    files = (
+        select(
+            *(literal("file").label("kind"), file.id, name.label("text"), file.add_time, file.user_id),
+            *(file.deal_id, literal(False).label("is_pinned"), file.file_type, file.file_size),
         )
+        .where(_hangs(_FILES))
+        .order_by(nulls_last(file.add_time.desc()), file.id.desc())
+        .limit(bindparam("most_files", type_=BigInteger))
+    )
+    return _both(notes, files)
 
-    def attached(self, reach: Reach) -> tuple[Sequence[Attached], Sequence[Attached]]:
-        """The notes, pinned ones first, and the files."""
-        note, file = _NOTES.c, _FILES.c
-        pinned = func.coalesce(note.pinned_to_organization_flag, False)
-        notes = (
-            select(
-                *(literal("note").label("kind"), note.id, note.content.label("text"), note.add_time, note.user_id),
-                *(note.deal_id, pinned.label("is_pinned"), cast(null(), Text).label("file_type")),
-                cast(null(), BigInteger).label("file_size"),
-            )
-            .where(self._hangs(_NOTES))
-            .order_by(pinned.desc(), nulls_last(note.add_time.desc()), note.id.desc())
-            .limit(reach.notes)
+
+@cache
+def _unsettled() -> Any:
+    return union_all(_edits(), _errands())
+
+
+def _edits() -> Select[Any]:
+    same = [_EDITS.company_id, _EDITS.organization_id, _EDITS.field]
+    parked = and_(*(_PARKED[column.name] == column for column in same))
+    disputed = and_(*(_CONFLICTS[column.name] == column for column in same), _CONFLICTS.resolved_at.is_(None))
+    return (
+        select(
+            *(literal("edit").label("kind"), _CONFLICTS.id.label("number"), _EDITS.field.label("what")),
+            *(_no_text().label("action"), cast(null(), BigInteger).label("record_id"), _document(_EDITS.value)),
+            *(_no_text().label("state"), type_coerce(_EDITS.edited_at, _MOMENT).label("at")),
+            *(_EDITS.edited_by.label("hand"), _PARKED.reason.label("words")),
         )
-        name = func.coalesce(file.name, file.file_name)
-        files = (
-            select(
-                *(literal("file").label("kind"), file.id, name.label("text"), file.add_time, file.user_id),
-                *(file.deal_id, literal(False).label("is_pinned"), file.file_type, file.file_size),
-            )
-            .where(self._hangs(_FILES))
-            .order_by(nulls_last(file.add_time.desc()), file.id.desc())
-            .limit(reach.files)
-        )
-        found = self.connection.execute(_both(notes, files)).all()
-        by_kind = {kind: [_attached(row) for row in found if row.kind == kind] for kind in ("note", "file")}
-        return by_kind["note"], by_kind["file"]
+        .select_from(account_edits.outerjoin(parked_changes, parked).outerjoin(conflicts, disputed))
+        .where(_EDITS.company_id == _COMPANY, _EDITS.organization_id == _ORGANIZATION)
+    )
 
-    def waiting(self) -> tuple[Sequence[WaitingEdit], Sequence[WaitingErrand]]:
-        """The fields and the errands that are not settled with Pipedrive."""
-        found = self.connection.execute(union_all(self._edits(), self._errands())).all()
-        edits = [_edit(row) for row in found if row.kind == "edit"]
-        return edits, sorted((_errand(row) for row in found if row.kind == "errand"), key=lambda one: one.id)
 
-    def _edits(self) -> Select[Any]:
-        same = [_EDITS.company_id, _EDITS.organization_id, _EDITS.field]
-        parked = and_(*(_PARKED[column.name] == column for column in same))
-        disputed = and_(*(_CONFLICTS[column.name] == column for column in same), _CONFLICTS.resolved_at.is_(None))
-        return (
-            select(
-                *(literal("edit").label("kind"), _CONFLICTS.id.label("number"), _EDITS.field.label("what")),
-                *(_text().label("action"), cast(null(), BigInteger).label("record_id"), _document(_EDITS.value)),
-                *(_text().label("state"), type_coerce(_EDITS.edited_at, _MOMENT).label("at")),
-                *(_EDITS.edited_by.label("hand"), _PARKED.reason.label("words")),
-            )
-            .select_from(account_edits.outerjoin(parked_changes, parked).outerjoin(conflicts, disputed))
-            .where(_EDITS.company_id == self.company_id, _EDITS.organization_id == self.organization_id)
-        )
+def _errands() -> Select[Any]:
+    return select(
+        *(literal("errand"), _JOURNAL.id, _JOURNAL.entity, _JOURNAL.action, _JOURNAL.record_id),
+        *(_document(_JOURNAL.body), _JOURNAL.state, _JOURNAL.requested_at, _JOURNAL.requested_by, _JOURNAL.error),
+    ).where(
+        _JOURNAL.company_id == _COMPANY,
+        _JOURNAL.organization_id == _ORGANIZATION,
+        _JOURNAL.entity.in_(ERRANDS),
+        _JOURNAL.state.in_([State.WAITING, State.SENT, State.FAILED]),
+    )
 
-    def _errands(self) -> Select[Any]:
-        return select(
-            *(literal("errand"), _JOURNAL.id, _JOURNAL.entity, _JOURNAL.action, _JOURNAL.record_id),
-            *(_document(_JOURNAL.body), _JOURNAL.state, _JOURNAL.requested_at, _JOURNAL.requested_by, _JOURNAL.error),
-        ).where(
-            _JOURNAL.company_id == self.company_id,
-            _JOURNAL.organization_id == self.organization_id,
-            _JOURNAL.entity.in_(ERRANDS),
-            _JOURNAL.state.in_([State.WAITING, State.SENT, State.FAILED]),
-        )
 
-    def _live(self, table: Table) -> ColumnElement[bool]:
-        return and_(table.c.company_id == self.company_id, table.c.deleted_at.is_(None))
+def _columns(table: Table, fact: type[Any]) -> Sequence[ColumnElement[Any]]:
+    """The columns that a record of its is made of."""
+    return [table.c[one.name] for one in fields(fact)]
 
-    def _hangs(self, table: Table) -> ColumnElement[bool]:
-        """On the organization, or on one of its deals: two lists of ids, as an OR would read the whole table."""
-        own = select(table.c.id).where(table.c.company_id == self.company_id, table.c.org_id == self.organization_id)
-        deals = select(_DEALS.c.id).where(self._live(_DEALS), _DEALS.c.org_id == self.organization_id)
-        of_deals = select(table.c.id).where(table.c.company_id == self.company_id, table.c.deal_id.in_(deals))
-        return and_(self._live(table), table.c.id.in_(union(own, of_deals)))
+
+def _live(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.company_id == _COMPANY, table.c.deleted_at.is_(None))
+
+
+def _hangs(table: Table) -> ColumnElement[bool]:
+    """On the organization, or on one of its deals: two lists of ids, as an OR would read the whole table."""
+    own = select(table.c.id).where(table.c.company_id == _COMPANY, table.c.org_id == _ORGANIZATION)
+    deals = select(_DEALS.c.id).where(_live(_DEALS), _DEALS.c.org_id == _ORGANIZATION)
+    of_deals = select(table.c.id).where(table.c.company_id == _COMPANY, table.c.deal_id.in_(deals))
+    return and_(_live(table), table.c.id.in_(union(own, of_deals)))
 
 
 def _both(first: Select[Any], second: Select[Any]) -> Any:
@@ -273,7 +310,7 @@ def _both(first: Select[Any], second: Select[Any]) -> Any:
     return union_all(whole(first.subquery()), whole(second.subquery()))
 
 
-def _text() -> ColumnElement[Any]:
+def _no_text() -> ColumnElement[Any]:
     return cast(null(), Text)
 
 
