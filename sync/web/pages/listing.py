@@ -48,7 +48,7 @@ class Shown:
     id: int
     name: str
     row: Row
-    cells: Sequence[Markup]
+    cells: Markup
 
 
 @dataclass(frozen=True, slots=True)
