@@ -6,7 +6,8 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 
 _WIDTH, _HEIGHT = 400, 160  # of a chart
-_LEFT, _TOP, _BOTTOM = 40, 10, 20  # room for the numbers and the months
+_LEFT, _TOP, _BOTTOM = 40, 10, 20  # room for the numbers, if they are short, and for the months
+_LETTER = 6.5  # the room of one more letter
 _GAP = 0.3  # of the room of a bar
 _TICKS = 4  # lines across, at most
 _STEPS = (1, 2, 5, 10)
@@ -67,20 +68,22 @@ def chart_of(
     top = max([*values, Decimal(0)])
     step = _step(top)
     full = step * max((top / step).to_integral_value(ROUND_CEILING), Decimal(1))
-    room, height = (_WIDTH - _LEFT) / max(len(months), 1), _HEIGHT - _TOP - _BOTTOM
-    bars = []
-    for place, (month, value, said) in enumerate(zip(months, values, words, strict=True)):
-        tall = round(float(max(value, Decimal(0)) / full) * height, 1)
-        x = round(_LEFT + room * (place + _GAP / 2), 1)
-        left_out = apart[place] if apart else ""
-        bars.append(
-            Bar(month, x, round(_HEIGHT - _BOTTOM - tall, 1), round(room * (1 - _GAP), 1), tall, said, left_out)
-        )
+    height = _HEIGHT - _TOP - _BOTTOM
     ticks = [
         Tick(round(_HEIGHT - _BOTTOM - float(step * one / full) * height, 1), short(step * one))
         for one in range(int(full / step) + 1)
     ]
-    return Chart(bars, ticks, is_empty=not top)
+    left = max(_LEFT, 14 + round(_LETTER * max(len(tick.words) for tick in ticks)))
+    room = (_WIDTH - left) / max(len(months), 1)
+    bars = []
+    for place, (month, value, said) in enumerate(zip(months, values, words, strict=True)):
+        tall = round(float(max(value, Decimal(0)) / full) * height, 1)
+        x = round(left + room * (place + _GAP / 2), 1)
+        left_out = apart[place] if apart else ""
+        bars.append(
+            Bar(month, x, round(_HEIGHT - _BOTTOM - tall, 1), round(room * (1 - _GAP), 1), tall, said, left_out)
+        )
+    return Chart(bars, ticks, is_empty=not top, left=left)
 
 
 def _step(top: Decimal) -> Decimal:
