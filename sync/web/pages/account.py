@@ -93,7 +93,7 @@ def show(visit: Visit) -> Response:
         won_values=_won_values(dossier),
         fresh=_fresh(visit, dossier),
         there=_there(visit),
-        groups=field_groups(view, dossier),
+        groups=field_groups(view, dossier, visit.site.settings),
         planned=words.planned(),
         done=words.done(),
         refused=words.refused(),
@@ -106,6 +106,7 @@ def show(visit: Visit) -> Response:
         timeline=timeline_of(visit, dossier, view, reach),
         is_long=reach is LONG,
         editing=visit.viewer.can_edit,
+        asking=visit.viewer.can_edit and dossier.deleted_at is None,
         today=visit.calendar.today,
     )
 

@@ -146,7 +146,9 @@ def _steps(won: Sequence[tuple[date, Decimal]], today: date) -> str:
     for day, value in won:
         total += value
         share = float(min(max(total / full, Decimal(0)), Decimal(1)))
-        heights[_BEFORE + round((day.toordinal() - first) / days * (_WIDTH - _BEFORE))] = round(_FOOT - share * (_FOOT - _TOP))
+        heights[_BEFORE + round((day.toordinal() - first) / days * (_WIDTH - _BEFORE))] = round(
+            _FOOT - share * (_FOOT - _TOP)
+        )
     steps = "".join(f" H{x} V{y}" for x, y in heights.items())
     return f"M0 {_FOOT}{steps} H{_WIDTH}"
 

@@ -1,6 +1,6 @@
 """The fields of one account as its page shows them: in groups, each with what of it waits, is parked or disputed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,9 @@ from typing import Any
 from sync.accounts.facts import Dossier, WaitingEdit
 from sync.accounts.kinds import STANDARD
 from sync.accounts.overlay import OWN
+from sync.accounts.own_fields import sources_of
+from sync.accounts.planner import Policy
+from sync.settings import Settings
 from sync.web.pages.fields import FieldView, Shown
 
 
@@ -31,6 +34,7 @@ class FieldLine:
     state: FieldState
     since: datetime | None
     reason: str
+    is_filled: bool = False  # by the account itself: an edit would not last
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,15 @@ class FieldGroup:
     empty: Sequence[FieldLine]
 
 
-def field_groups(view: FieldView, dossier: Dossier) -> Sequence[FieldGroup]:
+def field_groups(view: FieldView, dossier: Dossier, settings: Settings) -> Sequence[FieldGroup]:
     """All fields that can be edited, the organization's own first."""
+    filled = {one.title.casefold() for one in sources_of(settings).values() if not one.two_way}
     say = view.language.say
     titles = {"organization": say("Organization"), "custom": say("Custom fields"), "own": say("Only in the account")}
     edits = {one.field: one for one in dossier.edits}
     grouped: dict[str, list[FieldLine]] = {name: [] for name in titles}
     for code in view.codes():
-        grouped[_group(code)].append(_line(view, dossier.account, code, edits.get(code)))
+        grouped[_group(code)].append(_line(view, dossier.account, code, edits.get(code), filled))
     return [_parted(name, titles[name], lines) for name, lines in grouped.items() if lines]
 
 
@@ -68,7 +73,11 @@ def _parted(name: str, title: str, lines: Iterable[FieldLine]) -> FieldGroup:
     return FieldGroup(name, title, shown, empty)
 
 
-def _line(view: FieldView, account: Mapping[str, Any], code: str, edit: WaitingEdit | None) -> FieldLine:
+def _line(
+    view: FieldView, account: Mapping[str, Any], code: str, edit: WaitingEdit | None, filled: Collection[str]
+) -> FieldLine:
+    rule = view.fields.rules.get(code)
+    wins_here = rule is not None and rule.policy is Policy.ACCOUNT
     return FieldLine(
         code=code,
         title=view.title(code),
@@ -76,6 +85,7 @@ def _line(view: FieldView, account: Mapping[str, Any], code: str, edit: WaitingE
         state=_state(code, edit),
         since=edit.edited_at if edit else None,
         reason=(edit.parked_for or "") if edit else "",
+        is_filled=wins_here and view.fields.name_of(code).casefold() in filled,
     )
 
 

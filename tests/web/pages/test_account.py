@@ -2,16 +2,26 @@
 
 import html
 import re
-from typing import Any
+from datetime import UTC
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import event, update
 
+from sync.accounts.facts import Dossier
+from sync.accounts.fields import Fields
+from sync.accounts.kinds import FieldKind, FieldType
+from sync.accounts.planner import Policy, Rule
 from sync.mirror.cycle import run_cycle
+from sync.settings import load_settings
 from sync.store.edits import load_history, park
 from sync.store.errands import load_open_errands
 from sync.store.journal import State, note_outcome
 from sync.store.schema import TABLES, accounts, companies, conflicts
+from sync.web.pages.account_fields import field_groups
+from sync.web.pages.fields import FieldView
+from sync.web.pages.language import language_for
 from sync.writeback.errands import ask_for_activity, ask_for_note, ask_to_complete
 from tests.web.pages.conftest import PageSite
 
@@ -110,14 +120,29 @@ def test_an_account_that_pipedrive_deleted_says_so(site: PageSite) -> None:
     site.desk.subscribe()
     site.company.delete("organizations", site.desk.id)
     site.desk.hear()
-    head = part(page(site), "account")
+    text = page(site)
+    head = part(text, "account")
     assert "Former" in head
-    assert "Deleted at Pipedrive." in head
+    assert "Deleted at Pipedrive:" in head
+    assert "/activities/new" not in text  # nothing can be planned there any more
+    assert 'name="content"' not in text
 
 
 def test_an_account_that_is_switched_off_says_so(site: PageSite) -> None:
     set_account(site, write_back=False)
     assert "not written to Pipedrive" in part(page(site), "account")
+
+
+def test_viewers_see_no_way_to_change_anything(site: PageSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    hang(site, "activities", subject="Call them", type="call", due_date="2026-12-01")
+    mirror(site)
+    monkeypatch.setattr("sync.web.access.viewer.Viewer.can_edit", False)
+    text = page(site)
+    main = text[text.index("<main") :]
+    assert "Call them" in main
+    for way in ("<form", "<button", "data-edit", "/activities/new", "/reschedule"):
+        assert way not in main.split("<dialog")[0]
+    assert site.get(f"/accounts/{site.desk.id}/fields/name").status_code == 403
 
 
 def test_there_is_no_page_where_there_is_no_account(site: PageSite) -> None:
@@ -155,6 +180,19 @@ def test_it_is_not_sent_again_while_nothing_changes(site: PageSite) -> None:
     answer = site.get(f"/accounts/{site.desk.id}")
     again = site.get(f"/accounts/{site.desk.id}", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_a_custom_field_that_the_account_fills_is_shown_as_computed() -> None:
+    settings = load_settings({"SYNC_COMPUTED_FIELDS__WON_VALUE": "Worth to us"})
+    types = {"a" * 40: "Worth to us", "b" * 40: "Segment"}
+    rules = {
+        code: Rule(FieldType(FieldKind.DOUBLE), Policy.ACCOUNT if name == "Worth to us" else Policy.NEWEST)
+        for code, name in types.items()
+    }
+    view = FieldView(Fields(rules, types), language_for(["en"], UTC))
+    held = SimpleNamespace(account={"custom_fields": dict.fromkeys(types, 5)}, edits=[])
+    (group,) = field_groups(view, cast(Dossier, held), settings)
+    assert {one.title: one.is_filled for one in group.lines} == {"Worth to us": True, "Segment": False}
 
 
 # --- what is not agreed on yet ----------------------------------------------------------------------------------------
