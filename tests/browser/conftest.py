@@ -27,13 +27,15 @@ from sync.sandbox import Company, Proportions, Sandbox
 from sync.settings import load_settings
 from sync.store.database import Database
 from tests.acceptance.conftest import ROOT, Program, the_same
-from tests.acceptance.served import free_port, served
+from tests.acceptance.served import Served, free_port, served
 from tests.service.waiting import until
 from tests.truth import expected_accounts
 
 PATIENCE = 20_000  # milliseconds for what takes one second
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ZONE = "Europe/Berlin"
+# By the number of the account that has it, a file.
+FILES = {34: ("Angebot Größe 3.pdf", bytes(range(256)) * 400), 40: ("../../.ssh/x.html", b"<script>alert(1)</script>")}
 MISSING = "Chromium is missing: `apt-get install chromium` (Debian, Ubuntu), or name another one with CHROMIUM=/path."
 
 expect.set_options(timeout=PATIENCE)
@@ -65,10 +67,14 @@ def browser() -> Iterator[Browser]:
 class House:
     """A running service, the simulated Pipedrive it works for, and its database."""
 
-    url: str
+    service: Served
     sandbox: Sandbox
     program: Program
     accounts: list[int] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return self.service.address
 
     @property
     def company(self) -> Company:
@@ -82,6 +88,11 @@ class House:
     def account(self, number: int) -> int:
         """The account of one test: whoever takes the number takes it alone."""
         return self.accounts[number]
+
+    def code(self, name: str) -> str:
+        """The code of a custom field of organizations."""
+        fields = self.company.fields.custom("organizations")
+        return next(code for code, one in fields.items() if one["field_name"] == name)
 
     def there(self, organization_id: int) -> dict[str, Any]:
         """An organization as Pipedrive has it."""
@@ -138,7 +149,11 @@ def opened_house(organizations: int = 120, **environment: str) -> Iterator[House
     proportions = Proportions(deals=2, activities=2, persons=1, notes=1, files=0.5)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="house-", ignore_cleanup_errors=True)))
-        sandbox = stack.enter_context(Sandbox(the_same(organizations, proportions), burst=None))
+        company = the_same(organizations, proportions)
+        accounts = sorted(expected_accounts(company))
+        for number, (name, content) in FILES.items():  # of files no webhook tells
+            company.add_file(name, content, org_id=accounts[number])
+        sandbox = stack.enter_context(Sandbox(company, burst=None))
         port = free_port()
         program = Program(
             {
@@ -161,7 +176,7 @@ def opened_house(organizations: int = 120, **environment: str) -> Iterator[House
         settings = load_settings(program.environment)
         with opened_beside(settings) as mirror:
             install(mirror, receiver_url(settings))
-        house = House(service.address, sandbox, program, sorted(expected_accounts(sandbox.company)))
+        house = House(service, sandbox, program, accounts)
         stack.callback(house.database.close)
         yield house
 
@@ -231,7 +246,8 @@ def meet(browser: Browser, house: House) -> Iterator[Meet]:
     yield come
     for context, _ in met:
         context.close()
-    assert [problem for _, visitor in met for problem in visitor.problems] == []
+    logged = "".join(line for line in house.service.lines if '"level": "error"' in line or '"level":"error"' in line)
+    assert [problem for _, visitor in met for problem in visitor.problems] == [], logged
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Finding accounts: search as you type, the palette, filters and lists that are kept, columns, the file for spreadsheets."""
+"""Finding accounts: search as you type, the palette, filters and lists that are kept, columns, the CSV file."""
 
 import csv
 import io
