@@ -21,7 +21,12 @@ function isBusy(region) {
 
 export function place(html, { force = false } = {}) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
-  for (const region of document.querySelectorAll("[data-region]")) {
+  const regions = [...document.querySelectorAll("[data-region]")];
+  if (regions.length && !regions.some((one) => fresh.getElementById(one.id) || isBusy(one))) {
+    location.reload(); // another page by now: the first copy is complete, or somebody has to sign in again
+    return;
+  }
+  for (const region of regions) {
     const next = fresh.getElementById(region.id);
     if (!next || next.outerHTML === markup(region)) continue;
     if (!force && isBusy(region)) continue;
