@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, nulls_last, select, union_all
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, nulls_first, nulls_last, select, union_all
 
 from sync.accounts.calendar import Bucket, Calendar
 from sync.accounts.due import ORDER, bucket_number, due_in
@@ -134,7 +134,7 @@ def _cards_of(connection: Connection, wanted: _Wanted, calendar: Calendar, bucke
     order = (
         [nulls_last(columns.won_value.desc())]
         if bucket is Bucket.NONE
-        else [nulls_last(columns.next_activity_due_date.asc()), func.coalesce(columns.next_activity_due_time, "")]
+        else [nulls_last(columns.next_activity_due_date.asc()), nulls_first(columns.next_activity_due_time.asc())]
     )
     return select(columns.organization_id).where(*wanted, its).order_by(*order, columns.organization_id)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal, literal_column, select
 
 from sync.accounts.calendar import Calendar, Edge
 from sync.accounts.filtering import EVER, Filter, conditions, days_ago
@@ -150,7 +150,7 @@ def _won(
         select(number, currency, func.count(), *summing(connection.dialect.name, deals.value))
         .where(
             deals.company_id == company_id,
-            deals.status == "won",
+            deals.status == literal_column("'won'"),
             deals.deleted_at.is_(None),
             deals.won_time >= months[0].moment,
             deals.org_id.in_(select(accounts.c.organization_id).where(*wanted)),

@@ -18,10 +18,11 @@ depends_on = None
 _MOMENT = Timestamp(digits=6)
 _TABLES = ("preferences", "saved_filters", "api_tokens", "sessions", "logins", "account_options", "account_index")
 _LISTED = (
-    *("company_id", "status", "owner_id", "next_activity_due_date", "next_activity_due_time", "last_activity_time"),
-    *("won_value", "currency", "won_deals_count", "open_deals_count", "created_at", "last_won_time"),
-    "organization_id",
+    *("company_id", "status", "next_activity_due_date", "next_activity_due_time", "organization_id"),
+    *("next_activity_id", "owner_id", "last_activity_time", "won_value", "currency", "won_deals_count"),
+    *("open_deals_count", "created_at", "last_won_time"),
 )
+_SORTED = ("next_activity_due_date", "won_value")
 _INDEXED = ("name", "address", "website", "linkedin", "label_ids", "industry", "custom_fields", "fields")
 _REFUSAL = "this column of accounts is computed from Pipedrive: change the organization, its deals or activities there"
 
@@ -33,10 +34,15 @@ def upgrade() -> None:
         "WHERE activities.company_id = accounts.company_id AND activities.id = accounts.next_activity_id) "
         "WHERE next_activity_id IS NOT NULL"
     )
+    for column in _SORTED:  # the one below does better
+        op.drop_index(f"ix_accounts_company_id_{column}", "accounts")
     op.create_index("ix_accounts_listing", "accounts", list(_LISTED))
     op.create_index(
         "ix_account_won_values_company_id_currency_value", "account_won_values", ["company_id", "currency", "value"]
     )
+    won = sa.text("status = 'won' AND deleted_at IS NULL")
+    columns = ["company_id", "won_time", "org_id", "currency", "value"]
+    op.create_index("ix_deals_won", "deals", columns, sqlite_where=won, postgresql_where=won)
     _create_index()
     _create_people()
     dialect = op.get_bind().dialect.name
@@ -58,8 +64,11 @@ def downgrade() -> None:
             op.execute(f"DROP TRIGGER {trigger}")
     for table in _TABLES:
         op.drop_table(table)
+    op.drop_index("ix_deals_won", "deals")
     op.drop_index("ix_account_won_values_company_id_currency_value", "account_won_values")
     op.drop_index("ix_accounts_listing", "accounts")
+    for column in _SORTED:
+        op.create_index(f"ix_accounts_company_id_{column}", "accounts", ["company_id", column])
     op.drop_column("accounts", "next_activity_due_time")
 
 
