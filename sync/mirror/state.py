@@ -17,7 +17,7 @@ from sync.pipedrive.entities import ENTITIES, Entity, Listing, Poll
 from sync.pipedrive.limits import BudgetState, TokenBudget
 from sync.settings import Settings
 from sync.store.checkpoints import Checkpoint, load_checkpoints
-from sync.store.overview import count_listed
+from sync.store.overview import Counted, CountListed, count_listed
 from sync.store.rejected import count_rejections
 from sync.store.tokens import load_budget
 
@@ -111,16 +111,18 @@ class State:
         return sum(one.rejected for one in self.entities)
 
 
-def load_state(connection: Connection, company_id: int, settings: Settings, now: datetime) -> State:
-    """The state of a company's mirror."""
+def load_state(
+    connection: Connection, company_id: int, settings: Settings, now: datetime, count: CountListed = count_listed
+) -> State:
+    """The state of a company's mirror; `count` tells how many rows a list has."""
     checkpoints = load_checkpoints(connection, company_id)
     rejected = count_rejections(connection, company_id)
     entities = []
     for entity in ENTITIES:
-        listings = [
-            _list_state(connection, company_id, entity, listing, checkpoints.get(listing.name), settings, now)
-            for listing in entity.listings
-        ]
+        listings = []
+        for listing in entity.listings:
+            counted = count(connection, company_id, entity, listing)
+            listings.append(_list_state(counted, entity, listing, checkpoints.get(listing.name), settings, now))
         left_out = entity.name in settings.privacy.leave_out
         entities.append(_entity_state(entity, left_out, rejected.get(entity.name, 0), listings))
     budget = TokenBudget(settings.budget.share, settings.budget.daily_tokens, load_budget(connection, company_id))
@@ -153,15 +155,13 @@ def token_state(budget: TokenBudget, settings: Settings, now: datetime) -> Token
 
 
 def _list_state(
-    connection: Connection,
-    company_id: int,
+    counted: Counted,
     entity: Entity,
     listing: Listing,
     checkpoint: Checkpoint | None,
     settings: Settings,
     now: datetime,
 ) -> ListState:
-    counted = count_listed(connection, company_id, entity, listing)
     last_run = checkpoint["last_run_at"] if checkpoint else None
     interval = _interval(listing, settings)
     next_run = last_run + timedelta(seconds=interval) if last_run and interval is not None else None

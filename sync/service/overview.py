@@ -16,6 +16,7 @@ from sync.store.checkpoints import longest_lists
 from sync.store.database import Database
 from sync.store.inbox import load_failures
 from sync.store.jobs import JobRecord, load_jobs
+from sync.store.overview import CountListed, count_listed
 from sync.store.upgrade import revision_of
 from sync.writeback.overview import WriteState, load_write_state
 
@@ -53,11 +54,17 @@ class Status:
         return [*self.state.attention, *self.service.attention, *self.writes.attention]
 
 
-def load_status(database: Database, company: Mapping[str, Any], settings: Settings, now: datetime) -> Status:
-    """How a company is doing. Raises `DatabaseError`."""
+def load_status(
+    database: Database,
+    company: Mapping[str, Any],
+    settings: Settings,
+    now: datetime,
+    count: CountListed = count_listed,
+) -> Status:
+    """How a company is doing; `count` tells how many rows a list has. Raises `DatabaseError`."""
     company_id = company["company_id"]
     with database.reading() as connection:
-        state = load_state(connection, company_id, settings, now)
+        state = load_state(connection, company_id, settings, now, count)
         writes = load_write_state(connection, company_id, settings)
     service = load_service_state(database, company_id, settings, state.tokens, now)
     return Status(company, whereabouts(database), state, service, writes)

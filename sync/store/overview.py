@@ -1,11 +1,15 @@
 """How full the mirror is: rows by list of the API, or all of them. Reads only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, select
 
+from sync.clock import Clock
 from sync.pipedrive.entities import Entity, Listing
 from sync.store.schema import TABLES
+
+_WORTH = 100.0  # times as long as it took to count, a count is good for: a hundredth of the time is spent on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,9 @@ class Counted:
 
     rows: int
     deleted: int
+
+
+CountListed = Callable[[Connection, int, Entity, Listing], Counted]
 
 
 def count_listed(connection: Connection, company_id: int, entity: Entity, listing: Listing) -> Counted:
@@ -25,6 +32,25 @@ def count_listed(connection: Connection, company_id: int, entity: Entity, listin
     there = func.count(case((table.c.deleted_at.is_(None), 1)))
     rows, everything = connection.execute(select(there, func.count()).where(*conditions)).one()
     return Counted(rows, everything - rows)
+
+
+class RememberedCounts:
+    """Counts as `count_listed` does, and remembers it for a while: to count a large table is to read all of it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._held: dict[tuple[int, str], tuple[float, Counted]] = {}
+
+    def __call__(self, connection: Connection, company_id: int, entity: Entity, listing: Listing) -> Counted:
+        key = (company_id, listing.name)
+        began = self._clock.monotonic()
+        held = self._held.get(key)
+        if held is not None and began < held[0]:
+            return held[1]
+        counted = count_listed(connection, company_id, entity, listing)
+        now = self._clock.monotonic()
+        self._held[key] = now + _WORTH * (now - began), counted
+        return counted
 
 
 def count_rows(connection: Connection, entity: Entity) -> dict[int, int]:

@@ -21,12 +21,14 @@ _MOST_CHOICES = 500
 _OF_PAGES = ("cursor", "limit")
 
 _Id = Annotated[int, Query(ge=1, le=PROPER)]
-_Days = Annotated[int | None, Query(ge=0, le=36_500)]
+_MOST_DAYS = 36_500
 _Amount = Annotated[
     Decimal | None,
     Query(gt=-_MOST, lt=_MOST, description="In `currency`, or else in the company's.", examples=["1000"]),
 ]
-_Day = Annotated[date | None, Query(ge=date(1901, 1, 1), le=date(2999, 12, 31))]
+_Day = Annotated[
+    date | None, Query(ge=date(1901, 1, 1), le=date(2999, 12, 31), description="Customer since, that day included.")
+]
 
 OPTIONS: dict[str, Any] = {
     "name": "option",
@@ -53,8 +55,12 @@ def _parameters(
     currency: Annotated[str | None, Query(pattern="^[A-Za-z0-9]{1,10}$", description="Won in this currency.")] = None,
     won_from: _Amount = None,
     won_to: _Amount = None,
-    contacted: _Days = None,
-    not_contacted: _Days = None,
+    contacted: Annotated[
+        int | None, Query(ge=0, le=_MOST_DAYS, description="Something was done in the last so many days.")
+    ] = None,
+    not_contacted: Annotated[
+        int | None, Query(ge=0, le=_MOST_DAYS, description="Nothing was done in the last so many days, or ever.")
+    ] = None,
     never: Annotated[bool | None, Query(description="Nothing was ever done.")] = None,
     since_from: _Day = None,
     since_to: _Day = None,

@@ -297,7 +297,7 @@ class Decision(_Body):
     value: Any = Field(None, description="The third value, with `keep: value`.")
 
 
-class Status(BaseModel):
+class State(BaseModel):
     """How everything is doing: what `pipedrive-sync status --json` prints."""
 
     model_config = ConfigDict(extra="allow")

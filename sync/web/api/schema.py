@@ -39,7 +39,7 @@ where to read on. Errors are problem documents (RFC 9457). A change needs `Conte
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The description of an application's operations."""
-    document = get_openapi(
+    document: dict[str, Any] = get_openapi(
         title="pipedrive-sync",
         version=sync.__version__,
         summary="Accounts, and what hangs on them.",
@@ -61,10 +61,25 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
     }
     document["security"] = [{"token": []}, {}]
+    choices = {name: schemas.pop(name) for name, one in list(schemas.items()) if "enum" in one}
+    document = dict(_inlined(document, choices))
     for operation in operations(document):
         _add_problems(operation)
         _require_tags(operation)
     return document
+
+
+def _inlined(part: Any, choices: Mapping[str, Any]) -> Any:
+    """A description in which lists of choices stand where they are used: they are no documents of their own."""
+    if isinstance(part, list):
+        return [_inlined(one, choices) for one in part]
+    if not isinstance(part, dict):
+        return part
+    name = str(part.get("$ref", "")).rpartition("/")[2]
+    if name in choices:
+        inlined = {key: value for key, value in choices[name].items() if key not in ("title", "description")}
+        return inlined | {key: value for key, value in part.items() if key != "$ref"}
+    return {key: _inlined(value, choices) for key, value in part.items()}
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -10,13 +10,13 @@ from sync.web.api.calls import Operation, Reading
 router = APIRouter(route_class=Operation, tags=["Status"])
 
 
-@router.get("/status", summary="State of everything", response_model=models.Status)
-def show_status(call: Reading) -> models.Status:
+@router.get("/status", summary="State of everything", response_model=models.State)
+def show_status(call: Reading) -> models.State:
     """How far everything is copied, what it costs, what waits, and what needs attention."""
     company_id = call.site.company()
     with call.database.reading() as connection:
         held = [one for one in load_companies(connection) if one["company_id"] == company_id]
     if not held:
-        return models.Status(**nothing_copied(call.database))
-    status = load_status(call.database, held[0], call.site.settings, call.now)
-    return models.Status(**status_document(status))
+        return models.State(**nothing_copied(call.database))
+    status = load_status(call.database, held[0], call.site.settings, call.now, call.site.counts)
+    return models.State(**status_document(status))

@@ -12,6 +12,7 @@ from sync.clock import Clock
 from sync.settings import Settings
 from sync.store.companies import load_companies
 from sync.store.database import Database
+from sync.store.overview import RememberedCounts
 from sync.web.pages.shown import FILTERS
 from sync.web.static_files import static
 
@@ -44,6 +45,11 @@ class Site:
             return int(held[0]["company_id"])
         mine = [one["company_id"] for one in held if one["domain"] == self.settings.pipedrive_company_domain]
         return int(mine[0]) if len(mine) == 1 else None
+
+    @cached_property
+    def counts(self) -> RememberedCounts:
+        """How many rows lists have, as of a while ago."""
+        return RememberedCounts(self.clock)
 
     @cached_property
     def templates(self) -> jinja2.Environment:

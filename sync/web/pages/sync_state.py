@@ -57,7 +57,8 @@ def show(visit: Visit) -> Response:
     if company is None:
         database = whereabouts(visit.site.database)
         return visit.show("sync_nothing.html", attention=[NOTHING_COPIED], database=database, version=sync.__version__)
-    status = load_status(visit.site.database, company, visit.site.settings, visit.calendar.now)
+    site = visit.site
+    status = load_status(site.database, company, site.settings, visit.calendar.now, site.counts)
     today = visit.calendar.now.date()  # the company's day is not known better than that
     with visit.site.database.reading() as connection:
         usage = load_usage(connection, visit.company_id, today - timedelta(days=DAYS - 1))
@@ -129,7 +130,7 @@ def _lists(status: Status, language: Language) -> Sequence[ListLine]:
                     copied=language.say("left out") if entity.left_out else _copied(one, language),
                     sweep="" if entity.left_out else _sweep(one.sweep, one.rows, language),
                     is_left_out=entity.left_out,
-                    needs_attention=held or (is_first and entity.rejected > 0),
+                    needs_attention=held,
                 )
             )
     return lines
