@@ -98,6 +98,7 @@ def _as_it_is(_: Language, text: str) -> str:
 _VALUES: Mapping[str, Callable[[Language, str], str]] = MappingProxyType(
     {"num": _number, "all": _number, "moment": _moment, "rest": told}
 )
+_SPELLED: Mapping[str, str] = MappingProxyType({"id": r"-?\d+", "num": r"[\d,]+", "all": r"[\d,]+"})
 _BEGINNINGS = tuple({_NAME.split(half)[0] for half in HALVES})
 
 
@@ -110,5 +111,7 @@ def _patterns() -> Sequence[tuple[str, re.Pattern[str]]]:
 
 def _pattern(sentence: str) -> re.Pattern[str]:
     parts = _NAME.split(sentence)
-    spelled = [f"(?P<{part}>.*?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
+    spelled = [
+        f"(?P<{part}>{_SPELLED.get(part, '.*?')})" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+    ]
     return re.compile("".join(spelled), re.DOTALL)
