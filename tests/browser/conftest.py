@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, expect, sync_playwright
 
 from sync.cli.webhooks import opened_beside
 from sync.mirror.subscriptions import install, receiver_url
@@ -34,8 +34,13 @@ from tests.truth import expected_accounts
 PATIENCE = 20_000  # milliseconds for what takes one second
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ZONE = "Europe/Berlin"
+HOSTILE = 40  # the number of an account where everything is meant to do harm
+DISPUTED = "Zentrale"  # the field whose conflicts wait for somebody to decide
 # By the number of the account that has it, a file.
-FILES = {34: ("Angebot Größe 3.pdf", bytes(range(256)) * 400), 40: ("../../.ssh/x.html", b"<script>alert(1)</script>")}
+FILES = {
+    34: ("Angebot Größe 3.pdf", bytes(range(256)) * 400),
+    HOSTILE: ("../../.ssh/x.html", b"<script>alert('file')</script>"),
+}
 MISSING = "Chromium is missing: `apt-get install chromium` (Debian, Ubuntu), or name another one with CHROMIUM=/path."
 
 expect.set_options(timeout=PATIENCE)
@@ -145,14 +150,29 @@ def house() -> Iterator[House]:
 
 @contextmanager
 def opened_house(organizations: int = 120, **environment: str) -> Iterator[House]:
-    """A service of one's own, with settings of one's own."""
+    """A service of one's own, with settings of one's own, after its first copy, and with webhooks."""
+    with founded(organizations, **environment) as (sandbox, program, accounts):
+        program.run("backfill")
+        with served(program) as service:
+            settings = load_settings(program.environment)
+            with opened_beside(settings) as mirror:
+                install(mirror, receiver_url(settings))
+            house = House(service, sandbox, program, accounts)
+            yield house
+            house.database.close()
+
+
+@contextmanager
+def founded(organizations: int, **environment: str) -> Iterator[tuple[Sandbox, Program, list[int]]]:
+    """A simulated Pipedrive, the program with an empty database, and the organizations that will be accounts."""
     proportions = Proportions(deals=2, activities=2, persons=1, notes=1, files=0.5)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="house-", ignore_cleanup_errors=True)))
+        (folder / "config").mkdir()
+        (folder / "config" / "sync.toml").write_text(f'[write_back.fields]\n{DISPUTED} = "review"\n')
         company = the_same(organizations, proportions)
         accounts = sorted(expected_accounts(company))
-        for number, (name, content) in FILES.items():  # of files no webhook tells
-            company.add_file(name, content, org_id=accounts[number])
+        _furnish(company, accounts)
         sandbox = stack.enter_context(Sandbox(company, burst=None))
         port = free_port()
         program = Program(
@@ -171,14 +191,16 @@ def opened_house(organizations: int = 120, **environment: str) -> Iterator[House
             folder,
         )
         stack.callback(program.close)
-        program.run("backfill")
-        service = stack.enter_context(served(program))
-        settings = load_settings(program.environment)
-        with opened_beside(settings) as mirror:
-            install(mirror, receiver_url(settings))
-        house = House(service, sandbox, program, accounts)
-        stack.callback(house.database.close)
-        yield house
+        yield sandbox, program, accounts
+
+
+def _furnish(company: Company, accounts: list[int]) -> None:
+    """Put into the company what no webhook tells of: files, and the attributes that only some plans have."""
+    for number, (name, content) in FILES.items():
+        if number < len(accounts):
+            company.add_file(name, content, org_id=accounts[number])
+    if len(accounts) > HOSTILE:
+        company.update("organizations", accounts[HOSTILE], {"website": "javascript:alert('website')"})
 
 
 @dataclass
@@ -187,12 +209,14 @@ class Visitor:
 
     page: Page
     url: str
+    forgiven: tuple[str, ...] = ("409", "422")  # what asks back is no error
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(PATIENCE)
         self.page.on("pageerror", lambda error: self.problems.append(f"script: {error}"))
         self.page.on("console", lambda message: self._heard(message.type, message.text))
+        self.page.on("dialog", self._interrupted)  # pages of ours never alert: a stranger's script would
         self.page.on("request", lambda request: self._asked(request.url))
 
     def go(self, path: str) -> None:
@@ -218,8 +242,12 @@ class Visitor:
         expect(self.page.locator("#said")).to_contain_text(words)
 
     def _heard(self, kind: str, text: str) -> None:
-        if kind == "error" and "409" not in text and "422" not in text:  # what asks back is no error
+        if kind == "error" and not any(one in text for one in self.forgiven):
             self.problems.append(f"console: {text}")
+
+    def _interrupted(self, dialog: Dialog) -> None:
+        self.problems.append(f"a script ran: {dialog.message}")
+        dialog.dismiss()
 
     def _asked(self, address: str) -> None:
         if not address.startswith((self.url, "data:", "blob:")):
@@ -234,12 +262,12 @@ def meet(browser: Browser, house: House) -> Iterator[Meet]:
     """Visitors, each with cookies of his own; options as Playwright's contexts have them."""
     met: list[tuple[BrowserContext, Visitor]] = []
 
-    def come(url: str = "", *, knows_zone: bool = True, **options: Any) -> Visitor:
+    def come(url: str = "", *, knows_zone: bool = True, forgiven: tuple[str, ...] = (), **options: Any) -> Visitor:
         given = {"locale": "en-GB", "timezone_id": ZONE, "viewport": {"width": 1280, "height": 800}}
         context = browser.new_context(**{**given, **options})
         if knows_zone:
             context.add_cookies([{"name": "zone", "value": quote(ZONE, safe=""), "url": url or house.url}])
-        visitor = Visitor(context.new_page(), url or house.url)
+        visitor = Visitor(context.new_page(), url or house.url, forgiven=("409", "422", *forgiven))
         met.append((context, visitor))
         return visitor
 
