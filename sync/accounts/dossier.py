@@ -25,7 +25,6 @@ from sqlalchemy import (
     literal,
     null,
     nulls_last,
-    or_,
     select,
     type_coerce,
     union,
@@ -197,7 +196,8 @@ def _account() -> Any:
 def _deals() -> Any:
     columns = _DEALS.c
     is_its = and_(columns.org_id == _ORGANIZATION, columns.deleted_at.is_(None))
-    wanted = or_(is_its, columns.id == bindparam("created_by", type_=BigInteger))
+    its = select(columns.id).where(columns.company_id == _COMPANY, is_its)
+    wanted = columns.id.in_(union_all(its, select(bindparam("created_by", type_=BigInteger))))  # an OR reads them all
     latest = func.coalesce(columns.close_time, columns.update_time, columns.add_time)
     return (
         select(*_columns(_DEALS, DealFact), columns.org_id, columns.deleted_at)
