@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from sync.accounts.folding import folded
 from sync.store.dialect import among
@@ -72,9 +72,12 @@ def find_organizations(connection: Connection, company_id: int, text: str) -> Se
     return _find(connection, text, columns.id, columns.name, columns.company_id == company_id)
 
 
-def load_users(connection: Connection, company_id: int) -> Mapping[int, str]:
-    """The names of all users, by id."""
+def load_users(connection: Connection, company_id: int, *, only_active: bool = False) -> Mapping[int, str]:
+    """The names of all users, by id; or of those who can still be given anything."""
     query = select(_USERS.c.id, _USERS.c.name).where(_USERS.c.company_id == company_id)
+    if only_active:
+        gone = func.coalesce(_USERS.c.is_deleted, False)
+        query = query.where(_USERS.c.deleted_at.is_(None), func.coalesce(_USERS.c.active_flag, True), ~gone)
     return {one: name for one, name in connection.execute(query) if name}
 
 

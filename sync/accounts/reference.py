@@ -7,13 +7,13 @@ whether they are still what they were.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from sync.accounts.fields import Fields, load_fields
-from sync.accounts.queries import Names, load_names
+from sync.accounts.queries import Names, load_names, load_users
 from sync.accounts.readable import CustomField, custom_fields, labels
 from sync.settings import Settings
 from sync.store.companies import load_companies
@@ -31,6 +31,7 @@ class Reference:
     names: Names
     custom_fields: Sequence[CustomField]
     labels: Mapping[Any, str]
+    active_users: Mapping[int, str]  # those that Pipedrive lets own anything
     _database: Database = field(repr=False)
     _fields: dict[int, Fields] = field(default_factory=dict, repr=False)
 
@@ -92,25 +93,25 @@ class ReferenceCache:
 
 def _version(connection: Connection, company_id: int) -> tuple[Any, ...]:
     """Another one whenever anything in the lists is."""
+    return tuple(connection.execute(_version_query(), {"company_id": company_id}).one())
+
+
+@cache
+def _version_query() -> Select[Any]:
+    """Made once: making it takes longer than running it."""
+    company_id = bindparam("company_id", type_=companies.c.company_id.type)
     parts: list[Any] = []
     for name in _TABLES:
         columns = TABLES[name].c
-        mine = columns.company_id == company_id
-        parts += [
-            select(function(column)).where(mine).scalar_subquery()
-            for function, column in (
-                (func.count, columns.company_id),
-                (func.max, columns.synced_at),
-                (func.max, columns.deleted_at),
-            )
-        ]
-    mine = filled_fields.c.company_id == company_id
-    parts.append(select(func.count(filled_fields.c.field_code)).where(mine).scalar_subquery())
-    mine = companies.c.company_id == company_id
+        counted = (func.count(), func.max(columns.synced_at), func.max(columns.deleted_at))
+        parts += [select(one).where(columns.company_id == company_id).scalar_subquery() for one in counted]
+    filled = func.count(filled_fields.c.field_code)
+    parts.append(select(filled).where(filled_fields.c.company_id == company_id).scalar_subquery())
     parts += [
-        select(companies.c[name]).where(mine).scalar_subquery() for name in ("currency", "domain", "accounts_basis")
+        select(companies.c[name]).where(companies.c.company_id == company_id).scalar_subquery()
+        for name in ("currency", "domain", "accounts_basis")
     ]
-    return tuple(connection.execute(select(*(part.label(f"part_{i}") for i, part in enumerate(parts)))).one())
+    return select(*(part.label(f"part_{place}") for place, part in enumerate(parts)))
 
 
 def _load(connection: Connection, database: Database, company_id: int) -> Reference:
@@ -120,5 +121,6 @@ def _load(connection: Connection, database: Database, company_id: int) -> Refere
         names=load_names(connection, company_id),
         custom_fields=custom_fields(connection, company_id),
         labels=labels(connection, company_id),
+        active_users=load_users(connection, company_id, only_active=True),
         _database=database,
     )

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from sync.accounts.calendar import Calendar, due_moment
 from sync.accounts.listing import jump
 from sync.accounts.planning import Planning, load_planned, load_planning
-from sync.accounts.queries import load_users
 from sync.errors import SyncError
 from sync.pipedrive.entities import ACTIVITIES
 from sync.pipedrive.records import INTEGER_RANGE
@@ -116,13 +115,14 @@ def _planning(visit: Visit) -> Planning:
 def _plan_form(visit: Visit, planning: Planning, given: Mapping[str, str], wrong: str = "") -> Response:
     with visit.site.database.reading() as connection:
         types = load_activity_types(connection, visit.company_id)
-        users = load_users(connection, visit.company_id)
+    users = visit.reference.active_users
+    owner = planning.owner_id if planning.owner_id in users else None
     home = f"/accounts/{planning.organization_id}"
     return visit.show(
         "activity_new.html",
         422 if wrong else 200,
         planning=planning,
-        given={"owner": str(planning.owner_id or ""), **given},
+        given={"owner": str(owner or ""), **given},
         types=types,
         users=sorted(users.items(), key=lambda user: user[1].casefold()),
         durations=[(text, _duration(visit, text)) for text in _DURATIONS],

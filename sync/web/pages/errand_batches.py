@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 
 from sync.accounts.chosen import chosen_accounts
-from sync.accounts.queries import load_users
 from sync.store.database import Connection
 from sync.store.errands import load_activity_types
 from sync.web.pages.activities import due_at
@@ -43,7 +42,7 @@ class _Plan:
 
 def choices(connection: Connection, visit: Visit) -> Choices:
     """What can be planned, and by whom."""
-    users = sorted(load_users(connection, visit.company_id).items(), key=lambda one: one[1].casefold())
+    users = sorted(visit.reference.active_users.items(), key=lambda one: one[1].casefold())
     types = load_activity_types(connection, visit.company_id)
     return Choices(types, users, visit.calendar.today + timedelta(days=1))
 

@@ -5,7 +5,7 @@ rest. What a form sends back becomes a value with `value_of`.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from decimal import Decimal, InvalidOperation
@@ -83,6 +83,7 @@ class FieldView:
     language: Language
     currencies: Sequence[str] = ()
     records: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    gone_users: Collection[int] = frozenset()  # who can't be given anything any more
 
     def title(self, code: str) -> str:
         """What people call a field."""
@@ -157,7 +158,8 @@ class FieldView:
         choices: dict[Any, str] = dict(field_type.options or {})
         named = ""
         if field_type.kind in OF_USERS:
-            choices = {one: name for name, one in sorted((name, one) for one, name in self.fields.users.items())}
+            users = {one: name for one, name in self.fields.users.items() if one == value or one not in self.gone_users}
+            choices = dict(sorted(users.items(), key=lambda user: (user[1].casefold(), user[0])))
         elif field_type.kind is FieldKind.VISIBILITY:
             choices = {**self._visibilities}
         elif field_type.kind in REFERS_TO:
@@ -274,7 +276,8 @@ def view_of(visit: Visit, connection: Any, accounts: Iterable[Mapping[str, Any]]
             if type(value) is int and value in INTEGER_RANGE:
                 wanted.setdefault(table, set()).add(value)
     records = record_names(connection, visit.company_id, {table: sorted(ids) for table, ids in wanted.items()})
-    return FieldView(fields, visit.language, sorted(visit.reference.decimals), records)
+    gone = visit.reference.users.keys() - visit.reference.active_users.keys()
+    return FieldView(fields, visit.language, sorted(visit.reference.decimals), records, gone)
 
 
 def _decimal(value: Any) -> Decimal:
