@@ -5,7 +5,7 @@ English is written in the code; every other language is a catalogue in `locales/
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -85,6 +85,8 @@ class Language:
 
     def ago(self, moment: datetime, now: datetime) -> str:
         """How long ago something was, or in how long it will be."""
+        if abs(moment - now) < timedelta(seconds=1):
+            return self.say("now")
         return format_timedelta(moment - now, add_direction=True, locale=self.locale)
 
     def number(self, value: Decimal | float | None) -> str:

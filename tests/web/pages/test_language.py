@@ -178,6 +178,7 @@ def test_an_instant_is_shown_in_the_visitors_time_zone() -> None:
     assert language("de").moment(late) == "30.11.2026, 23:30"
     assert language("de").ago(late - timedelta(hours=3), late) == "vor 3 Stunden"
     assert language("de").ago(late + timedelta(days=2), late) == "in 2 Tagen"
+    assert language("de").ago(late, late) == "jetzt"
 
 
 @pytest.mark.parametrize(
