@@ -223,6 +223,10 @@ async function look() {
     try {
       const response = await fetch(address, { headers: { Accept: "text/html", ...(tag ? { "If-None-Match": tag } : {}) } });
       online();
+      if (response.status === 401 && ![...document.querySelectorAll("[data-region]")].some(isBusy)) {
+        location.reload(); // the session is over: it leads to the door
+        return;
+      }
       if (response.ok && response.status !== 304 && address === location.href) {
         tag = response.headers.get("ETag");
         place(await response.text());
