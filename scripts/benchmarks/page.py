@@ -35,10 +35,10 @@ from sync.settings import load_settings
 from sync.store.database import Database
 from sync.store.upgrade import upgrade
 from sync.web.app import create_app
-from sync.web.intake import Intake
 from sync.web.pages.asking import query_of
 from sync.web.pages.site import Site
 from sync.web.server import Server
+from sync.web.webhooks.intake import Intake
 
 SIZE = Size()
 

@@ -1,6 +1,6 @@
 """The board: accounts as cards, in columns by when their next activity is due.
 
-Read-only, in the caller's transaction; four statements or so, whatever the number of accounts and of columns.
+Read-only, in the caller's transaction; four statements at most, whatever the number of accounts and of columns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,22 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, nulls_first, nulls_last, select, union_all
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    cast,
+    func,
+    literal,
+    null,
+    nulls_first,
+    nulls_last,
+    select,
+    union_all,
+)
 
 from sync.accounts.calendar import Bucket, Calendar
 from sync.accounts.due import ORDER, bucket_number, due_in
@@ -24,8 +39,6 @@ _SHOWN = (
     *("organization_id", "name", "owner_id", "status", "won_value", "currency", "label_ids", "last_activity_time"),
     *("next_activity_id", "next_activity_due_date", "next_activity_due_time"),
 )
-
-_Wanted = Sequence[ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +82,11 @@ def load_board(
 ) -> Sequence[Column]:
     """All columns, each with its first cards."""
     wanted = conditions(connection, company_id, filter, calendar)
-    sums = _sums(connection, wanted, calendar)
-    filled = [bucket for bucket in ORDER if bucket in sums]
-    firsts = [_cards_of(connection, wanted, calendar, bucket).limit(per_column) for bucket in filled]
-    ids = connection.scalars(union_all(*(select(one.subquery()) for one in firsts))).all() if firsts else []
+    sums, ids = _found(connection, _matching(connection, wanted, calendar), ORDER, limit=per_column, offset=0)
     cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in ORDER}
     for card in _cards(connection, company_id, ids):
         cards[_bucket(card, calendar)].append(card)
-    return [_column(bucket, sums.get(bucket, _EMPTY), cards[bucket]) for bucket in ORDER]
+    return [_column(bucket, sums[bucket], cards[bucket]) for bucket in ORDER]
 
 
 def load_column(
@@ -90,11 +100,13 @@ def load_column(
     limit: int,
 ) -> Column:
     """One column, and cards from somewhere in it."""
-    wanted = conditions(connection, company_id, filter, calendar)
-    its = [*wanted, due_in(connection.dialect.name, calendar, bucket)]
-    total = _sums(connection, its, calendar).get(bucket, _EMPTY)
-    ids = connection.scalars(_cards_of(connection, wanted, calendar, bucket).limit(limit).offset(offset)).all()
-    return _column(bucket, total, _cards(connection, company_id, ids))
+    wanted = [
+        *conditions(connection, company_id, filter, calendar),
+        due_in(connection.dialect.name, calendar, bucket),
+    ]
+    matching = _matching(connection, wanted, calendar)
+    sums, ids = _found(connection, matching, [bucket], limit=limit, offset=offset)
+    return _column(bucket, sums[bucket], _cards(connection, company_id, ids))
 
 
 def _column(bucket: Bucket, total: _Sum, cards: Sequence[Card]) -> Column:
@@ -117,26 +129,56 @@ def _bucket(card: Card, calendar: Calendar) -> Bucket:
     return calendar.bucket(due.due_date, due.due_time) if due else Bucket.NONE
 
 
-def _sums(connection: Connection, wanted: _Wanted, calendar: Calendar) -> Mapping[Bucket, _Sum]:
-    value, dialect = accounts.c.won_value, connection.dialect.name
-    place = bucket_number(dialect, calendar).label("place")
-    query = select(place, func.count(), func.count(value), *summing(dialect, value)).where(*wanted).group_by(place)
-    return {
-        ORDER[place]: _Sum(number, summed(parts), number - valued)
-        for place, number, valued, *parts in connection.execute(query)
-    }
-
-
-def _cards_of(connection: Connection, wanted: _Wanted, calendar: Calendar, bucket: Bucket) -> Select[Any]:
-    """The organizations of a column, in the order of its cards."""
+def _matching(connection: Connection, wanted: Sequence[ColumnElement[bool]], calendar: Calendar) -> CTE:
+    """The accounts that are wanted, with the numbers of their columns: read once, and then asked again and again."""
     columns = accounts.c
-    its = due_in(connection.dialect.name, calendar, bucket)
+    return (
+        select(
+            bucket_number(connection.dialect.name, calendar).label("place"),
+            *(columns.organization_id, columns.won_value),
+            *(columns.next_activity_due_date.label("due_date"), columns.next_activity_due_time.label("due_time")),
+        )
+        .where(*wanted)
+        .cte("matching")
+    )
+
+
+def _found(
+    connection: Connection, matching: CTE, buckets: Sequence[Bucket], *, limit: int, offset: int
+) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
+    """What some columns come to, and the accounts of their cards, in one statement."""
+    dialect, places = connection.dialect.name, [ORDER.index(bucket) for bucket in buckets]
+    cards = [_first(matching, place).limit(limit).offset(offset).subquery() for place in places]
+    width = 2 + len(summing(dialect, matching.c.won_value))
+    parts = [
+        *(_sum(dialect, matching, place) for place in places),
+        *(select(null(), one.c.organization_id, *[null()] * width) for one in cards),
+    ]
+    sums, ids = dict.fromkeys(buckets, _EMPTY), []
+    for place, organization_id, number, valued, *amounts in connection.execute(union_all(*parts)):
+        if place is None:
+            ids.append(organization_id)
+        else:
+            sums[ORDER[place]] = _Sum(number, summed(amounts), number - valued)
+    return sums, ids
+
+
+def _sum(dialect: str, matching: CTE, place: int) -> Select[Any]:
+    value = matching.c.won_value
+    counts = (cast(null(), BigInteger), func.count(), func.count(value), *summing(dialect, value))
+    return select(literal(place), *counts).where(matching.c.place == place)
+
+
+def _first(matching: CTE, place: int) -> Select[Any]:
+    """The accounts of a column, in the order of its cards."""
+    columns = matching.c
     order = (
         [nulls_last(columns.won_value.desc())]
-        if bucket is Bucket.NONE
-        else [nulls_last(columns.next_activity_due_date.asc()), nulls_first(columns.next_activity_due_time.asc())]
+        if ORDER[place] is Bucket.NONE
+        else [nulls_last(columns.due_date.asc()), nulls_first(columns.due_time.asc())]
     )
-    return select(columns.organization_id).where(*wanted, its).order_by(*order, columns.organization_id)
+    query = select(columns.organization_id).where(columns.place == place)
+    return query.order_by(*order, columns.organization_id)
 
 
 def _cards(connection: Connection, company_id: int, ids: Sequence[int]) -> Sequence[Card]:

@@ -11,7 +11,20 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, case, func, select
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    case,
+    cast,
+    func,
+    null,
+    select,
+    union_all,
+)
 
 from sync.accounts.calendar import Calendar
 from sync.accounts.filtering import Filter, conditions, containing
@@ -77,9 +90,11 @@ def list_page(
 ) -> tuple[Sequence[Row], Totals]:
     """Some of the accounts that are wanted, and what all of them come to. Raises `NoSuchColumn`."""
     wanted = conditions(connection, company_id, filter, calendar)
-    query = _sorted(select(accounts.c.organization_id).where(*wanted), sorting(connection, company_id, order))
-    ids = connection.scalars(query.limit(limit).offset(offset)).all()
-    return _rows(connection, company_id, ids), _totals(connection, wanted)
+    by = sorting(connection, company_id, order)
+    matching = _matching(wanted, by)
+    chosen = _chosen(company_id, matching, by).limit(limit).offset(offset)
+    totals, ids = _found(connection, company_id, matching, chosen)
+    return _rows(connection, company_id, ids), totals
 
 
 def page_after(
@@ -142,28 +157,48 @@ def _names(connection: Connection, company_id: int, ids: Sequence[int]) -> Mappi
     return {one: name or "" for one, name in found}
 
 
-def _sorted(query: Select[Any], sorting: Sorting) -> Select[Any]:
-    if sorting.by_name:
+def _sorted(query: Select[Any], by: Sorting) -> Select[Any]:
+    if by.by_name:
         its_entry = (account_index.c.company_id == accounts.c.company_id) & (
             account_index.c.organization_id == accounts.c.organization_id
         )
         query = query.outerjoin(account_index, its_entry)
-    return query.order_by(*sorting.keys)
+    return query.order_by(*by.of(by.keys), accounts.c.organization_id)
 
 
-def _totals(connection: Connection, wanted: Sequence[ColumnElement[bool]]) -> Totals:
-    columns, values = accounts.c, summing(connection.dialect.name, accounts.c.won_value)
-    query = select(
-        func.count(),
-        func.max(columns.currency),
-        func.count() - func.count(columns.won_value),
-        func.coalesce(func.sum(columns.won_deals_count), 0),
-        func.coalesce(func.sum(columns.open_deals_count), 0),
-        *values,
-    )
-    row = connection.execute(query.where(*wanted)).one()
-    number, currency, without_value, won_deals, open_deals, *parts = row
-    return Totals(number, summed(parts), currency, without_value, int(won_deals), int(open_deals))
+def _matching(wanted: Sequence[ColumnElement[bool]], by: Sorting) -> CTE:
+    """The accounts that are wanted, and what they are sorted and summed up by: read once, and then asked twice."""
+    columns = accounts.c
+    keys = [] if by.by_name else [key.label(f"key_{number}") for number, key in enumerate(by.keys)]
+    sums = (columns.won_value, columns.won_deals_count, columns.open_deals_count)
+    return select(columns.organization_id, *sums, *keys).where(*wanted).cte("matching")
+
+
+def _chosen(company_id: int, matching: CTE, by: Sorting) -> Select[Any]:
+    """The organizations in their order."""
+    if not by.by_name:
+        keys = [column for column in matching.c if column.name.startswith("key_")]
+        return select(matching.c.organization_id).order_by(*by.of(keys), matching.c.organization_id)
+    entry, those = account_index.c, select(matching.c.organization_id)
+    # A sum keeps SQLite from looking up one by one, and sorting, what it can read in this order.
+    query = select(entry.organization_id).where(entry.company_id == company_id, (entry.organization_id + 0).in_(those))
+    return query.order_by(*by.of([entry.sort_name]), entry.organization_id)
+
+
+def _found(connection: Connection, company_id: int, matching: CTE, chosen: Select[Any]) -> tuple[Totals, Sequence[int]]:
+    """What all of them come to, and which are chosen, in one statement."""
+    columns, amounts = matching.c, summing(connection.dialect.name, matching.c.won_value)
+    currency = select(accounts.c.currency).where(accounts.c.company_id == company_id).limit(1).scalar_subquery()
+    sums = (columns.won_deals_count, columns.open_deals_count)
+    counts = (func.count(), func.count(columns.won_value), *(func.coalesce(func.sum(one), 0) for one in sums))
+    totals = select(cast(null(), BigInteger), *counts, currency, *amounts)
+    ids = chosen.subquery()
+    rest = [null()] * (len(counts) + 1 + len(amounts))
+    rows = connection.execute(union_all(totals, select(ids.c.organization_id, *rest))).all()
+    (row,) = (row for row in rows if row[0] is None)
+    _, number, valued, won, open_, code, *parts = row
+    found = Totals(number, summed(parts), code, number - valued, int(won), int(open_))
+    return found, [row[0] for row in rows if row[0] is not None]
 
 
 def _whole_rows() -> Select[Any]:

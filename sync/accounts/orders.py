@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Numeric, Text, case, cast, func, literal, literal_column, nulls_last
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Numeric,
+    Text,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    nulls_first,
+    nulls_last,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from sync.accounts.folding import folded
@@ -23,7 +35,7 @@ from sync.store.schema import account_index, accounts
 
 _COLUMNS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
-        "id": (),
+        "id": ("organization_id",),
         "status": ("status",),
         "won_value": ("won_value",),
         "won_deals": ("won_deals_count",),
@@ -59,22 +71,27 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """How rows of `accounts` are sorted; `by_name` needs `account_index` joined."""
+    """What accounts are sorted by. `by_name` needs `account_index` joined."""
 
     keys: Sequence[ColumnElement[Any]]
-    by_name: bool = False
+    order: Order
+
+    @property
+    def by_name(self) -> bool:
+        return self.order.column == "name"
+
+    def of(self, keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        """The keys, wherever they stand, in their direction."""
+        last = [nulls_last(key.desc() if self.order.descending else key.asc()) for key in keys]
+        if self.order.column == "next_activity":  # all day comes first on its day
+            time = keys[-1]
+            last[-1] = nulls_last(time.desc()) if self.order.descending else nulls_first(time.asc())
+        return last
 
 
 def sorting(connection: Connection, company_id: int, order: Order) -> Sorting:
     """An order as SQL. Asks for names or definitions where ids stand for them. Raises `NoSuchColumn`."""
-    keys = _keys(connection, company_id, order.column)
-    if order.column == "id":
-        keys = [accounts.c.organization_id]
-    directed = [nulls_last(key.desc() if order.descending else key.asc()) for key in keys]
-    if order.column == "next_activity":  # all day comes first on its day
-        time = func.coalesce(keys[-1], "")
-        directed[-1] = time.desc() if order.descending else time.asc()
-    return Sorting([*directed, accounts.c.organization_id], by_name=order.column == "name")
+    return Sorting(_keys(connection, company_id, order.column), order)
 
 
 def _keys(connection: Connection, company_id: int, column: str) -> Sequence[ColumnElement[Any]]:

@@ -71,7 +71,7 @@ def demo(
             _tell_where(folder, address)
             if not leave:
                 typer.secho(f"\nThe accounts page:  {address}/accounts", bold=True)
-                typer.echo("Edit, plan, drag: what you change there changes at the simulated Pipedrive. Ctrl-C ends it.")
+                typer.echo("What you change there changes at the simulated Pipedrive, and vice versa. Ctrl-C ends it.")
                 wait()
 
 

@@ -26,8 +26,8 @@ def receive() -> None:
     """Receive webhooks into the database, until Ctrl-C or SIGTERM; what they tell is applied by `sync` or `run`."""
     # The web's libraries take half a second to import, for which no other command should wait.
     from sync.web.app import create_app
-    from sync.web.intake import Intake
     from sync.web.server import Server
+    from sync.web.webhooks.intake import Intake
 
     settings = start()
     prepare_process()

@@ -79,9 +79,9 @@ def serving(settings: Settings, database: Database, *, port: int | None = None) 
     # The libraries of the web and of the scheduler take long to import, for which no other command should wait.
     from sync.service.daemon import Daemon
     from sync.web.app import create_app
-    from sync.web.intake import Intake
     from sync.web.pages.site import Site
     from sync.web.server import Server
+    from sync.web.webhooks.intake import Intake
 
     require_sign_in(settings, database)
     daemon = Daemon(settings, database)

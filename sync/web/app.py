@@ -13,17 +13,17 @@ from sync.web.access.doorkeeper import Access
 from sync.web.access.headers import SecurityHeaders
 from sync.web.access.signing_in import signing_in_routes
 from sync.web.api.routes import api_routes
-from sync.web.companies import Companies
-from sync.web.credentials import Credentials
 from sync.web.errors import TERSE, Refusals
 from sync.web.health import Check, Health, health_routes
-from sync.web.intake import Intake
 from sync.web.metrics import Metrics, metrics_routes
 from sync.web.pages import account, activities, board, conflicts, contacts, everywhere, listing, sync_state
 from sync.web.pages.routes import is_own, page_routes
 from sync.web.pages.site import Site
-from sync.web.receiver import Receiver, receiver_routes
 from sync.web.static_files import PREFIX, static_route
+from sync.web.webhooks.companies import Companies
+from sync.web.webhooks.credentials import Credentials
+from sync.web.webhooks.intake import Intake
+from sync.web.webhooks.receiver import Receiver, receiver_routes
 
 _NO_CHECKS: Mapping[str, Check] = MappingProxyType({})
 _ROOMS = (everywhere, listing, board, account, contacts, activities, conflicts, sync_state)

@@ -23,9 +23,9 @@ from sync.store.schema import TABLES, companies, inbox
 from sync.telemetry.metrics import DELIVERIES
 from sync.web.app import create_app
 from sync.web.health import Check
-from sync.web.intake import Intake
-from sync.web.receiver import Outcome
 from sync.web.server import Server
+from sync.web.webhooks.intake import Intake
+from sync.web.webhooks.receiver import Outcome
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 USER, PASSWORD = "pipedrive", "not the usual password"

@@ -18,4 +18,4 @@ def show(visit: Visit) -> Response:
 def _state(visit: Visit) -> State:
     site = visit.site
     with site.database.reading() as connection:
-        return load_state(connection, visit.company_id, site.settings, visit.calendar.now)
+        return load_state(connection, visit.company_id, site.settings, visit.calendar.now, site.counts)

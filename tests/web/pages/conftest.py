@@ -14,9 +14,9 @@ from sync.mirror.company import Mirror
 from sync.sandbox import Company
 from sync.store.database import Database
 from sync.web.app import create_app
-from sync.web.intake import Intake
 from sync.web.pages.site import Site
 from sync.web.server import Server
+from sync.web.webhooks.intake import Intake
 from tests.writeback.conftest import Desk, clock, desk, open_here, sandbox
 
 __all__ = ["clock", "desk", "open_here", "sandbox"]

@@ -15,10 +15,10 @@ from sync.mirror.files import fetch_content
 from sync.pipedrive.errors import BudgetSpent
 from sync.service.errors import NotActive
 from sync.web.app import create_app
-from sync.web.intake import Intake
 from sync.web.pages.files import disposition, safe_name
 from sync.web.pages.site import Site
 from sync.web.server import Server
+from sync.web.webhooks.intake import Intake
 from tests.mirror.conftest import NOW
 from tests.web.pages.conftest import PageSite
 from tests.writeback.conftest import Desk

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -80,6 +81,14 @@ def test_no_text_hides_where_it_is_not_found() -> None:
     known = {form for one in messages(texts()) for form in forms(one.id)}
     hidden = [said for said in _said_in_code() if said not in known]
     assert hidden == []
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("templates/*.html")), ids=lambda path: path.name)
+def test_templates_hold_no_text_that_is_not_said(path: Path) -> None:
+    text = re.sub(r"\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}|<(code|pre)\b.*?</\1>", "", path.read_text(), flags=re.DOTALL)
+    named = re.findall(r'\b(?:aria-label|title|placeholder|alt|data-text-\w+|data-words)="([^"]*)"', text)
+    written = re.findall(r"[^\W\d_]{2,}", " ".join([re.sub(r"<[^>]*>", " ", text), *named]).replace("pipedrive-sync", ""))
+    assert written == []
 
 
 def _said_in_code() -> Iterator[str]:

@@ -17,8 +17,8 @@ from sync.store.dialect import put
 from sync.store.errors import DatabaseError, DatabaseUnreachable
 from sync.store.inbox import Received, save_events
 from sync.store.schema import companies
-from sync.web import intake as module
-from sync.web.intake import Intake, IntakeFull
+from sync.web.webhooks import intake as module
+from sync.web.webhooks.intake import Intake, IntakeFull
 from tests.web.conftest import COMPANY, NOW, Unsteady, stored
 
 

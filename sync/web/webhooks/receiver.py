@@ -27,9 +27,9 @@ from sync.pipedrive.events import Event, Malformed, read_event
 from sync.store.database import encode_json
 from sync.store.inbox import Received
 from sync.telemetry.metrics import DELIVERIES
-from sync.web.companies import Companies
-from sync.web.credentials import Credentials
-from sync.web.intake import Intake
+from sync.web.webhooks.companies import Companies
+from sync.web.webhooks.credentials import Credentials
+from sync.web.webhooks.intake import Intake
 
 LARGEST = 10 * 2**20  # bytes of a body
 PATIENCE = 9.0  # seconds; Pipedrive API: after 10 nobody waits for the answer

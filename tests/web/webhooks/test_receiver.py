@@ -23,11 +23,11 @@ from sync.store.database import decode_json
 from sync.store.dialect import put
 from sync.store.inbox import Received
 from sync.store.schema import companies
-from sync.web import intake, receiver
-from sync.web.companies import Companies
-from sync.web.credentials import Credentials
-from sync.web.intake import Intake
-from sync.web.receiver import LARGEST, Outcome, Receiver
+from sync.web.webhooks import intake, receiver
+from sync.web.webhooks.companies import Companies
+from sync.web.webhooks.credentials import Credentials
+from sync.web.webhooks.intake import Intake
+from sync.web.webhooks.receiver import LARGEST, Outcome, Receiver
 from tests.web.conftest import COMPANY, PASSWORD, USER, Serve, Site, Unsteady, counted, event, payloads, stored
 
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import inspect, text
 
 from sync.store.database import Database
-from sync.web.companies import GOOD_FOR
-from sync.web.receiver import Outcome
+from sync.web.webhooks.companies import GOOD_FOR
+from sync.web.webhooks.receiver import Outcome
 from tests.web.conftest import Serve, counted, define, event, payloads, stored
 
 TAX, PHONE, REGION, NEW = "a" * 40, "b" * 40, "c" * 40, "d" * 40

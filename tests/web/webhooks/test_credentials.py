@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from sync.clock import ManualClock
 from sync.settings import load_settings
 from sync.store.webhooks import Subscription, forget_subscriptions, hash_password, save_subscription
-from sync.web import credentials
-from sync.web.credentials import TRUSTED_FOR, Credentials
+from sync.web.webhooks import credentials
+from sync.web.webhooks.credentials import TRUSTED_FOR, Credentials
 from tests.web.conftest import COMPANY, NOW, Serve, Unsteady, event
 
 
