@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, update
+from sqlalchemy import event, insert, update
 
 from sync.accounts.board import load_board
 from sync.accounts.calendar import Bucket, Calendar
@@ -223,3 +223,21 @@ def test_the_days_ago_are_the_viewers(filled: Database, zone: ZoneInfo) -> None:
     with filled.reading() as connection:
         assert list(matching_ids(connection, 1, Filter(contacted_within=2), calendar)) == today
     assert today
+
+
+@pytest.mark.parametrize("many", [Filter(), Filter(status=Status.ALL, search="e")])
+@pytest.mark.parametrize("few", [Filter(search="zebra", labels=frozenset({1}), options={TIER: frozenset({"1"})})])
+def test_the_number_of_statements_does_not_depend_on_that_of_accounts(
+    filled: Database, many: Filter, few: Filter
+) -> None:
+    statements: list[str] = []
+    event.listen(filled.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    counts = []
+    for wanted, limit in ((many, 200), (many, 1), (few, 50)):
+        with filled.reading() as connection:
+            statements.clear()
+            list_page(connection, 1, wanted, Calendar(NOW), Order("owner"), limit=limit)
+            load_board(connection, 1, wanted, Calendar(NOW), per_column=limit)
+        counts.append(sum(not one.startswith("BEGIN") for one in statements))
+    assert counts[0] == counts[1]
+    assert max(counts) <= 10  # for both
