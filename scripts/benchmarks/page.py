@@ -179,7 +179,7 @@ def _pages() -> Mapping[str, Sequence[str]]:
 @contextmanager
 def _served(database: Database) -> Iterator[Callable[[str], object]]:
     """The pages, on loopback; what gets one of them whole. Raises `HTTPError` for one that is none."""
-    settings, clock = load_settings({"SYNC_PORT": "0"}), ManualClock(NOW)
+    settings, clock = load_settings({}), ManualClock(NOW)
     intake = Intake(database, clock)
     app = create_app(settings, database, clock, intake, site=Site(settings, database, clock))
     with Server(app, "127.0.0.1", 0) as server, requests.Session() as session:
