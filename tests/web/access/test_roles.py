@@ -34,6 +34,11 @@ def test_a_viewer_looks(house: House) -> None:
     assert ben.ask("POST", "/form").status_code == 403
 
 
+def test_a_route_that_forgets_to_ask_is_closed_to_viewers_too(house: House) -> None:
+    assert house.signed_in("Ben", Role.VIEWER).ask("POST", "/forgotten").status_code == 403
+    assert house.signed_in("Anna", Role.EDITOR).ask("POST", "/forgotten").status_code == 200
+
+
 def test_a_viewer_keeps_what_is_his_own(house: House) -> None:
     assert house.signed_in("Ben", Role.VIEWER).ask("POST", "/own/columns").json() == "kept for Ben"
 
