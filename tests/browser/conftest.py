@@ -284,9 +284,13 @@ def visitor(meet: Meet) -> Visitor:
     return meet()
 
 
-def serious(page: Page) -> list[str]:
+def serious(page: Page, *, colours: bool = True, all_else: bool = True) -> list[str]:
     """What axe-core finds on a page that keeps people from using it (WCAG 2.2 AA), in words."""
-    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    options: dict[str, Any] = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    if not all_else:
+        options = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+    elif not colours:
+        options["rules"] = {"color-contrast": {"enabled": False}}
     found = Axe().run(page, options=options).response["violations"]
     return [
         f"{one['id']} ({one['impact']}): {node['html'][:200]}"
