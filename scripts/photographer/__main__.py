@@ -24,7 +24,7 @@ from playwright.sync_api import Page, sync_playwright
 from sync.clock import SystemClock
 from sync.sandbox import Company, Proportions, Sandbox, generate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SEED = 3
 SIZE = {"width": 1280, "height": 800}
 PATIENCE = 120.0  # seconds until the service has copied everything
