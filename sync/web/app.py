@@ -13,7 +13,7 @@ from sync.web.access.doorkeeper import Access
 from sync.web.access.headers import SecurityHeaders
 from sync.web.access.signing_in import signing_in_routes
 from sync.web.api.routes import api_routes
-from sync.web.errors import TERSE, Refusals
+from sync.web.errors import Refusals
 from sync.web.health import Check, Health, health_routes
 from sync.web.metrics import Metrics, metrics_routes
 from sync.web.pages import account, activities, board, conflicts, contacts, everywhere, listing, sync_state
@@ -42,7 +42,14 @@ def create_app(
 
     Without a `site` it is the receiver, health and metrics alone; with one, the pages and the JSON API as well.
     """
-    refusals = Refusals(site)
+    receiver = Receiver(Credentials(settings, database, clock), Companies(settings, database, clock), intake, clock)
+    for_machines = [
+        *receiver_routes(receiver, settings.webhook_public_url),
+        *health_routes(Health(database, checks)),
+        *metrics_routes(Metrics(database, clock)),
+    ]
+    open_paths = frozenset(route.path for route in for_machines)
+    refusals = Refusals(site, open_paths)
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
@@ -50,10 +57,7 @@ def create_app(
         redirect_slashes=False,
         exception_handlers=dict(refusals.handlers()),
     )
-    receiver = Receiver(Credentials(settings, database, clock), Companies(settings, database, clock), intake, clock)
-    app.router.routes += receiver_routes(receiver, settings.webhook_public_url)
-    app.router.routes += health_routes(Health(database, checks))
-    app.router.routes += metrics_routes(Metrics(database, clock))
+    app.router.routes += for_machines
     if site is not None:
         app.router.routes += _for_people(site, refusals)
         app.add_middleware(
@@ -61,17 +65,12 @@ def create_app(
             settings=settings,
             database=database,
             clock=clock,
-            is_open=is_open,
+            is_open=lambda path: path in open_paths or path.startswith(PREFIX),
             is_own=is_own(_PAGES),
             refuse=refusals.refuse,
         )
     app.add_middleware(SecurityHeaders)
     return app
-
-
-def is_open(path: str) -> bool:
-    """Whether a path is for machines, which say in other ways who they are, or holds nothing of anybody's."""
-    return path.startswith((*TERSE, PREFIX))
 
 
 def _for_people(site: Site, refusals: Refusals) -> Sequence[BaseRoute]:

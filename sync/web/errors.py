@@ -3,7 +3,7 @@
 Programs are those that ask for `/api/`; whoever delivers webhooks or asks for health gets one line of JSON.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -26,8 +26,6 @@ from sync.web.words import message
 
 API = "/api/"
 
-# What is for machines alone, and speaks in one line.
-TERSE = ("/webhooks/", "/healthz", "/readyz", "/metrics")
 _WORDS: Mapping[int, str] = MappingProxyType(
     {
         404: message("There is nothing at this address."),
@@ -40,9 +38,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Refusals:
-    """Answers in place of those that can't be given."""
+    """Answers in place of those that can't be given. `terse` are the paths that machines alone ask for."""
 
-    def __init__(self, site: Site | None) -> None:
+    def __init__(self, site: Site | None, terse: Collection[str]) -> None:
+        self._terse = terse
         self._site = site
 
     def handlers(self) -> Mapping[Any, Callable[..., Any]]:
@@ -56,7 +55,7 @@ class Refusals:
         path = request.url.path
         if path.startswith(API):
             return problem(status, words, remedy, headers)
-        if self._site is None or path.startswith(TERSE):
+        if self._site is None or path in self._terse:
             return Response(orjson.dumps({"error": words}), status, headers, "application/json")
         return self._page(request, status, words, remedy, headers)
 

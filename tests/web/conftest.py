@@ -1,10 +1,11 @@
 """The web application served over HTTP, on an SQLite file and on PostgreSQL, with one company it takes events for."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from sync.store.schema import TABLES, companies, inbox
 from sync.telemetry.metrics import DELIVERIES
 from sync.web.app import create_app
 from sync.web.health import Check
+from sync.web.pages import site as pages_site
 from sync.web.server import Server
 from sync.web.webhooks.intake import Intake
 from sync.web.webhooks.receiver import Outcome
@@ -80,11 +82,12 @@ class Site:
         path: str = RECEIVER_PATH,
         auth: Any = (USER, PASSWORD),
         kind: str | None = "application/json",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> requests.Response:
         """Deliver: bytes and generators as they are, anything else as JSON."""
         data = body if isinstance(body, bytes | Iterator) else json.dumps(body).encode()
-        headers = {} if kind is None else {"Content-Type": kind}
-        return self.session.post(self.url + path, data=data, headers=headers, auth=auth, timeout=30)
+        sent = headers if kind is None else {"Content-Type": kind, **headers}
+        return self.session.post(self.url + path, data=data, headers=sent, auth=auth, timeout=30)
 
 
 Serve = Callable[..., Site]
@@ -109,11 +112,14 @@ def serve(unsteady: Unsteady, clock: ManualClock) -> Iterator[Serve]:
     """Serves the application; settings as in the environment."""
     with ExitStack() as stack:
 
-        def start(*, checks: dict[str, Check] | None = None, intake: Any = None, **environment: str) -> Site:
+        def start(
+            *, checks: dict[str, Check] | None = None, intake: Any = None, pages: bool = False, **environment: str
+        ) -> Site:
             given = {"WEBHOOK_USER": USER, "WEBHOOK_PASSWORD": PASSWORD, **environment}
             settings = load_settings({name: value for name, value in given.items() if value})
             taken = intake or stack.enter_context(closing(Intake(unsteady, clock)))
-            app = create_app(settings, unsteady, clock, taken, checks or {})
+            shown = pages_site.Site(settings, unsteady, clock) if pages else None
+            app = create_app(settings, unsteady, clock, taken, checks or {}, shown)
             server = stack.enter_context(Server(app, "127.0.0.1", 0))
             site = Site(server.address, unsteady, clock, taken, app)
             stack.enter_context(site.session)

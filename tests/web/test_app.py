@@ -36,3 +36,13 @@ def test_a_failure_of_ours_is_told_without_its_details(serve: Serve) -> None:
 
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal error: the log of the service tells more."})
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", [RECEIVER_PATH, f"/pipedrive{RECEIVER_PATH}"])
+def test_deliveries_go_past_the_door_to_the_pages_under_any_name(serve: Serve, path: str) -> None:
+    site = serve(WEBHOOK_PUBLIC_URL="https://www.example.com/pipedrive", pages=True)
+
+    assert site.post(event(), path=path, headers={"Host": "www.example.com"}).status_code == 200
+    assert site.post(event(), path=path, auth=None).status_code == 401
+    assert site.get("/healthz", headers={"Host": "www.example.com"}).status_code == 200
+    assert site.get("/accounts", headers={"Host": "www.example.com"}).status_code == 421

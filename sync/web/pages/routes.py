@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -18,7 +19,9 @@ from sync.web.pages import starting
 from sync.web.pages.site import Site
 from sync.web.pages.told import told_error
 from sync.web.pages.visit import Visit, language_of
+from sync.web.words import message
 
+_LARGEST = 4 * 2**20  # bytes of a form
 _MOST_FIELDS = 20_000  # of a form: every account of a large selection is one
 
 
@@ -46,13 +49,21 @@ def is_own(pages: Iterable[Page]) -> Callable[[str], bool]:
 
 def _endpoint(site: Site, page: Page) -> Callable[[Request], object]:
     async def endpoint(request: Request) -> Response:
-        form = FormData()
-        if page.changes:
-            form = await request.form(max_fields=_MOST_FIELDS)
+        if not page.changes:
+            return await in_background(partial(_answer, site, page, request, FormData()))
+        _require_small(request)
+        async with request.form(max_fields=_MOST_FIELDS) as form:
             await check_csrf(request, form)
-        return await in_background(partial(_answer, site, page, request, form))
+            return await in_background(partial(_answer, site, page, request, form))
 
     return endpoint
+
+
+def _require_small(request: Request) -> None:
+    """Raise `HTTPException` for a form that is larger than any of ours, or does not say how large it is."""
+    declared = request.headers.get("content-length", "")
+    if not declared.isdecimal() or int(declared) > _LARGEST:
+        raise HTTPException(413, message("That is more than any form of this page holds."))
 
 
 def _answer(site: Site, page: Page, request: Request, form: FormData) -> Response:

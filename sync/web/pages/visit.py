@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from sync.accounts.calendar import Calendar
 from sync.accounts.fields import Fields
 from sync.accounts.reference import Reference
-from sync.web.access.doorkeeper import csrf_token
+from sync.web.access.doorkeeper import csrf_token, local_path
 from sync.web.access.viewer import Viewer
 from sync.web.pages.language import LANGUAGES, Language, accepted, language_for, names_of_languages
 from sync.web.pages.site import Site
@@ -85,9 +85,7 @@ class Visit:
 
     def back(self, otherwise: str, said: str = "", *, undo: int | None = None, wrong: bool = False) -> Response:
         """To where the form said that it came from (`back`), if that is one of our own pages."""
-        wanted = str(self.form.get("back", ""))
-        is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable()
-        return self.go(wanted if is_ours else otherwise, said, undo=undo, wrong=wrong)
+        return self.go(local_path(str(self.form.get("back", "")), otherwise), said, undo=undo, wrong=wrong)
 
 
 def language_of(request: Request) -> Language:
