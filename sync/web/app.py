@@ -16,7 +16,10 @@ from sync.web.api.routes import api_routes
 from sync.web.errors import Refusals
 from sync.web.health import Check, Health, health_routes
 from sync.web.metrics import Metrics, metrics_routes
-from sync.web.pages import account, activities, board, conflicts, contacts, everywhere, listing, sync_state
+from sync.web.pages import activities, conflicts, contacts, everywhere, sync_state
+from sync.web.pages.account import page as account
+from sync.web.pages.board import page as board
+from sync.web.pages.listing import page as listing
 from sync.web.pages.routes import is_own, page_routes
 from sync.web.pages.site import Site
 from sync.web.static_files import PREFIX, static_route

@@ -22,7 +22,7 @@ from sync.pipedrive.records import INTEGER_RANGE
 from sync.store.errands import load_activity_types
 from sync.store.journal import Write
 from sync.store.mirror import load_record
-from sync.web.pages.pending import next_activity, with_open_errands
+from sync.web.pages.board.pending import next_activity, with_open_errands
 from sync.web.pages.routes import Page
 from sync.web.pages.told import told
 from sync.web.pages.visit import Visit

@@ -22,9 +22,9 @@ from sync.store.conflicts import (
 from sync.store.edits import Parked, load_parked, unpark
 from sync.store.errands import load_open_errands
 from sync.store.journal import Action, State, Write
-from sync.web.pages.editing import hand
-from sync.web.pages.field_forms import WrongValue, typed_again, value_of
-from sync.web.pages.fields import FieldView, Shown, view_of
+from sync.web.pages.fields.editing import hand
+from sync.web.pages.fields.forms import WrongValue, typed_again, value_of
+from sync.web.pages.fields.view import FieldView, Shown, view_of
 from sync.web.pages.routes import Page
 from sync.web.pages.told import told
 from sync.web.pages.visit import Visit

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from sync.accounts.filtering import Filter
 from sync.accounts.overview import Contacts, Overview, Since, load_overview
-from sync.web.pages.asked import LIST
 from sync.web.pages.asking import filter_of
 from sync.web.pages.charts import Chart, chart_of
+from sync.web.pages.listing.asked import LIST
 from sync.web.pages.narrowed import address, bar_of
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sync.accounts.filtering import Filter, Status
-from sync.web.pages.asked import LIST, Asked
 from sync.web.pages.asking import query_of
-from sync.web.pages.fields import view_of
+from sync.web.pages.fields.view import view_of
+from sync.web.pages.listing.asked import LIST, Asked
 from sync.web.pages.narrowing import Chip, Group, chips, groups
 from sync.web.pages.visit import Visit
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 from sync.accounts.calendar import Bucket
 from sync.accounts.filtering import EVER, Status
 from sync.accounts.kinds import FieldKind
-from sync.web.pages.asked import Asked
 from sync.web.pages.asking import OPTION, query_of
-from sync.web.pages.fields import FieldView
+from sync.web.pages.fields.view import FieldView
+from sync.web.pages.listing.asked import Asked
 from sync.web.pages.visit import Visit
 
 DAYS = (7, 30, 90, 180, 365)  # since the last contact

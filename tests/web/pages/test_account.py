@@ -19,8 +19,8 @@ from sync.store.edits import load_history, park
 from sync.store.errands import load_open_errands
 from sync.store.journal import State, note_outcome
 from sync.store.schema import TABLES, accounts, companies, conflicts
-from sync.web.pages.account_fields import field_groups
-from sync.web.pages.fields import FieldView
+from sync.web.pages.account.fields import field_groups
+from sync.web.pages.fields.view import FieldView
 from sync.web.pages.language import language_for
 from sync.writeback.errands import ask_for_activity, ask_for_note, ask_to_complete
 from tests.web.pages.conftest import PageSite

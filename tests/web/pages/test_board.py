@@ -14,7 +14,7 @@ from sync.accounts.calendar import Bucket, Calendar
 from sync.accounts.listing import Next
 from sync.store.journal import Action, State, Write
 from sync.store.schema import accounts
-from sync.web.pages.pending import NOT_THERE, Expected, Wish, expected, expected_board, with_open_errands
+from sync.web.pages.board.pending import NOT_THERE, Expected, Wish, expected, expected_board, with_open_errands
 from sync.writeback.sending import send_errands
 from tests.web.pages.conftest import PageSite
 

@@ -14,8 +14,8 @@ from sync.accounts.kinds import STANDARD, FieldKind, FieldType, custom
 from sync.accounts.meanings import same
 from sync.accounts.planner import Policy, Rule
 from sync.settings import OwnField
-from sync.web.pages.field_forms import Control, WrongValue, number_of, typed_again
-from sync.web.pages.fields import FieldView, mail_link, phone_link, value_of, web_link
+from sync.web.pages.fields.forms import Control, WrongValue, number_of, typed_again
+from sync.web.pages.fields.view import FieldView, mail_link, phone_link, value_of, web_link
 from sync.web.pages.language import Language, language_for
 
 ENGLISH, GERMAN = language_for(["en-GB"], UTC), language_for(["de-DE"], UTC)

@@ -15,7 +15,7 @@ from sync.mirror.files import fetch_content
 from sync.pipedrive.errors import BudgetSpent
 from sync.service.errors import NotActive
 from sync.web.app import create_app
-from sync.web.pages.files import disposition, safe_name
+from sync.web.pages.account.files import disposition, safe_name
 from sync.web.pages.site import Site
 from sync.web.server import Server
 from sync.web.webhooks.intake import Intake

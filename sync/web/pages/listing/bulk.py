@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from sync.accounts.kinds import FieldKind
 from sync.accounts.listing import matching_ids
-from sync.web.pages import batches, errand_batches
-from sync.web.pages.asked import LIST
-from sync.web.pages.fields import FieldView, view_of
+from sync.web.pages.fields.view import FieldView, view_of
+from sync.web.pages.listing import batches, errand_batches
+from sync.web.pages.listing.asked import LIST
+from sync.web.pages.listing.selection import every_matching, picked, ranges
 from sync.web.pages.narrowing import Pick
 from sync.web.pages.routes import Page
-from sync.web.pages.selection import every_matching, picked, ranges
 from sync.web.pages.visit import Visit
 
 _FIELDS = {"owner": "owner_id", "add_label": "label_ids", "remove_label": "label_ids"}

@@ -15,13 +15,13 @@ from sync.accounts.listing import Row, Totals, list_page
 from sync.accounts.queries import won_currencies
 from sync.store.database import Connection
 from sync.store.saved_filters import load_what_is_own
-from sync.web.pages import bulk, chooser, exporting, saved
-from sync.web.pages.asked import LIST, PAGE_SIZE, Asked, asked_of
 from sync.web.pages.asking import OPTION, query_of
-from sync.web.pages.cells import Cells
-from sync.web.pages.columns import PREFERENCE, ListColumn, columns_of, preferred
-from sync.web.pages.field_forms import REFERS_TO, WrongValue, number_of
-from sync.web.pages.fields import FieldView, view_of
+from sync.web.pages.fields.forms import REFERS_TO, WrongValue, number_of
+from sync.web.pages.fields.view import FieldView, view_of
+from sync.web.pages.listing import bulk, chooser, exporting, saved
+from sync.web.pages.listing.asked import LIST, PAGE_SIZE, Asked, asked_of
+from sync.web.pages.listing.cells import Cells
+from sync.web.pages.listing.columns import PREFERENCE, ListColumn, columns_of, preferred
 from sync.web.pages.narrowing import (
     DAYS,
     Group,

@@ -7,8 +7,8 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from sync.store.saved_filters import SavedFilter, drop_filter, load_saved_filters, rename_filter, save_filter
-from sync.web.pages.asked import LIST, asked_of
-from sync.web.pages.columns import columns_of
+from sync.web.pages.listing.asked import LIST, asked_of
+from sync.web.pages.listing.columns import columns_of
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
 

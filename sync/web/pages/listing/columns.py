@@ -11,7 +11,7 @@ from typing import Any
 from sync.accounts.kinds import STANDARD, FieldKind
 from sync.store.database import Connection
 from sync.store.preferences import load_preference, save_preference
-from sync.web.pages.fields import FieldView
+from sync.web.pages.fields.view import FieldView
 from sync.web.pages.visit import Visit
 
 NAME = "name"

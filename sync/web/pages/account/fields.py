@@ -12,7 +12,7 @@ from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import sources_of
 from sync.accounts.planner import Policy
 from sync.settings import Settings
-from sync.web.pages.fields import FieldView, Shown
+from sync.web.pages.fields.view import FieldView, Shown
 
 
 class FieldState(StrEnum):

@@ -19,9 +19,9 @@ from sync.accounts.planning import load_planned
 from sync.store.errands import load_errands_of
 from sync.store.journal import Write
 from sync.web.pages.asking import filter_of, query_of
+from sync.web.pages.board.pending import NOT_THERE, Expected, ExpectedColumn, Planned, Wish, expected_board
 from sync.web.pages.narrowed import bar_of
 from sync.web.pages.narrowing import bucket_words
-from sync.web.pages.pending import NOT_THERE, Expected, ExpectedColumn, Planned, Wish, expected_board
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
 

@@ -16,8 +16,8 @@ from sync.accounts.own_fields import ENGINE
 from sync.store.database import Connection
 from sync.store.edits import load_history, load_queue, lock_account
 from sync.store.holds import load_hold
-from sync.web.pages.field_forms import WrongValue
-from sync.web.pages.fields import FieldView, Shown, value_of, view_of
+from sync.web.pages.fields.forms import WrongValue
+from sync.web.pages.fields.view import FieldView, Shown, value_of, view_of
 from sync.web.pages.told import told
 from sync.web.pages.visit import Visit
 from sync.writeback.editing import CannotEdit, edit_account

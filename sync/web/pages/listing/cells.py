@@ -14,9 +14,9 @@ from markupsafe import Markup, escape
 
 from sync.accounts.listing import Next, Row
 from sync.web.pages.activities import local_due
-from sync.web.pages.columns import NAME, ListColumn, Look
-from sync.web.pages.fields import FieldView
+from sync.web.pages.fields.view import FieldView
 from sync.web.pages.language import Language
+from sync.web.pages.listing.columns import NAME, ListColumn, Look
 from sync.web.pages.visit import Visit
 
 _KEPT = 20_000  # texts

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from sync.accounts.filtering import Filter
 from sync.accounts.orders import Order
 from sync.web.pages.asking import filter_of, query_of
-from sync.web.pages.columns import ListColumn
+from sync.web.pages.listing.columns import ListColumn
 
 LIST = "/accounts"
 PAGE_SIZE = 50

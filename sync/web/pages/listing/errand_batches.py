@@ -9,7 +9,7 @@ from sync.accounts.chosen import chosen_accounts
 from sync.store.database import Connection
 from sync.store.errands import load_activity_types
 from sync.web.pages.activities import due_at
-from sync.web.pages.batches import Done, Preview, WrongWish
+from sync.web.pages.listing.batches import Done, Preview, WrongWish
 from sync.web.pages.visit import Visit
 from sync.writeback.errands import NothingThere, UnfitErrand, ask_for_activity
 

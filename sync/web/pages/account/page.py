@@ -18,15 +18,16 @@ from sync.accounts.dossier import load_dossier, organization_exists
 from sync.accounts.facts import Attached, Dossier, PersonFact, Reach
 from sync.pipedrive.records import INTEGER_RANGE
 from sync.store.journal import State
-from sync.web.pages import editing, files, notes
-from sync.web.pages.account_activities import Words
-from sync.web.pages.account_deals import SHOWN_AT_ONCE, deal_groups, growth_of
-from sync.web.pages.account_fields import field_groups
-from sync.web.pages.fields import Shown, mail_link, phone_link, view_of
-from sync.web.pages.files import safe_name
-from sync.web.pages.notes import harmless
+from sync.web.pages.account import files, notes
+from sync.web.pages.account.activities import Words
+from sync.web.pages.account.deals import SHOWN_AT_ONCE, deal_groups, growth_of
+from sync.web.pages.account.fields import field_groups
+from sync.web.pages.account.files import safe_name
+from sync.web.pages.account.notes import harmless
+from sync.web.pages.account.timeline import LONG, SHORT, timeline_of
+from sync.web.pages.fields import editing
+from sync.web.pages.fields.view import Shown, mail_link, phone_link, view_of
 from sync.web.pages.routes import Page
-from sync.web.pages.timeline import LONG, SHORT, timeline_of
 from sync.web.pages.visit import Visit
 from sync.writeback.errands import NoSuchErrand, drop_errand, retry_errand
 

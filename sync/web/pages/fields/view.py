@@ -22,7 +22,7 @@ from sync.accounts.kinds import OF_USERS, STANDARD, FieldKind, FieldType
 from sync.accounts.meanings import is_blank
 from sync.accounts.overlay import OWN
 from sync.pipedrive.records import INTEGER_RANGE
-from sync.web.pages.field_forms import REFERS_TO, Control, control_of, value_of
+from sync.web.pages.fields.forms import REFERS_TO, Control, control_of, value_of
 from sync.web.pages.language import Language
 from sync.web.pages.visit import Visit
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from sync.web.pages.asked import LIST
-from sync.web.pages.columns import CHOSEN_AT_FIRST, NAME, chosen_columns, columns_of, fitting, remember_columns
+from sync.web.pages.listing.asked import LIST
+from sync.web.pages.listing.columns import CHOSEN_AT_FIRST, NAME, chosen_columns, columns_of, fitting, remember_columns
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
 

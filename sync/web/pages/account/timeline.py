@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sync.accounts.facts import Attached, Dossier, Reach
-from sync.web.pages.editing import hand
-from sync.web.pages.fields import FieldView, Shown
-from sync.web.pages.files import safe_name
+from sync.web.pages.account.files import safe_name
+from sync.web.pages.fields.editing import hand
+from sync.web.pages.fields.view import FieldView, Shown
 from sync.web.pages.visit import Visit
 
 SHORT = Reach()

@@ -21,8 +21,8 @@ from sync.accounts.queries import Named
 from sync.pipedrive.records import INTEGER_RANGE
 from sync.store.edits import HistoryEntry, load_history, lock_account, unpark
 from sync.web.access.viewer import LOCAL
-from sync.web.pages.field_forms import Control, WrongValue, typed_again, value_of
-from sync.web.pages.fields import FieldView, Shown, view_of
+from sync.web.pages.fields.forms import Control, WrongValue, typed_again, value_of
+from sync.web.pages.fields.view import FieldView, Shown, view_of
 from sync.web.pages.routes import Page
 from sync.web.pages.told import told
 from sync.web.pages.visit import Visit

@@ -17,9 +17,9 @@ from starlette.responses import Response, StreamingResponse
 from sync.accounts.kinds import FieldKind
 from sync.accounts.listing import Next, Row, stream_rows
 from sync.web.pages.activities import local_due
-from sync.web.pages.asked import LIST, Asked, asked_of
-from sync.web.pages.columns import ListColumn, Look, chosen_columns, columns_of
-from sync.web.pages.fields import FieldView, view_of
+from sync.web.pages.fields.view import FieldView, view_of
+from sync.web.pages.listing.asked import LIST, Asked, asked_of
+from sync.web.pages.listing.columns import ListColumn, Look, chosen_columns, columns_of
 from sync.web.pages.narrowing import status_words
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit

@@ -1,0 +1,1 @@
+"""The page of one account, a module for each part of it."""
