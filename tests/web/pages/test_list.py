@@ -101,8 +101,8 @@ def test_nothing_that_matches_is_told_from_nothing_at_all(site: PageSite) -> Non
 
 def test_pages_keep_the_filter_and_the_order(site: PageSite, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = ids(site, "/accounts?sort=name")
-    for module in ("asked", "listing"):
-        monkeypatch.setattr(f"sync.web.pages.{module}.PAGE_SIZE", 5)
+    for module in ("asked", "page"):
+        monkeypatch.setattr(f"sync.web.pages.listing.{module}.PAGE_SIZE", 5)
     page = site.get("/accounts?sort=name&won_from=0").text
     assert 'rel="next" href="/accounts?won_from=0&amp;sort=name&amp;page=2"' in page
     pages = -(-len(everything) // 5)
