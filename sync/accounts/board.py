@@ -18,7 +18,6 @@ from sqlalchemy import (
     Select,
     cast,
     func,
-    literal,
     null,
     nulls_first,
     nulls_last,
@@ -147,13 +146,12 @@ def _found(
     connection: Connection, matching: CTE, buckets: Sequence[Bucket], *, limit: int, offset: int
 ) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
     """What some columns come to, and the accounts of their cards, in one statement."""
-    dialect, places = connection.dialect.name, [ORDER.index(bucket) for bucket in buckets]
-    cards = [_first(matching, place).limit(limit).offset(offset).subquery() for place in places]
-    width = 2 + len(summing(dialect, matching.c.won_value))
-    parts = [
-        *(_sum(dialect, matching, place) for place in places),
-        *(select(null(), one.c.organization_id, *[null()] * width) for one in cards),
-    ]
+    cards = [_first(matching, ORDER.index(bucket)).limit(limit).offset(offset).subquery() for bucket in buckets]
+    value = matching.c.won_value
+    counts = [func.count(), func.count(value), *summing(connection.dialect.name, value)]
+    totals = select(matching.c.place, cast(null(), BigInteger), *counts).group_by(matching.c.place)
+    rest = [null()] * len(counts)
+    parts = [totals, *(select(null(), one.c.organization_id, *rest) for one in cards)]
     sums, ids = dict.fromkeys(buckets, _EMPTY), []
     for place, organization_id, number, valued, *amounts in connection.execute(union_all(*parts)):
         if place is None:
@@ -161,12 +159,6 @@ def _found(
         else:
             sums[ORDER[place]] = _Sum(number, summed(amounts), number - valued)
     return sums, ids
-
-
-def _sum(dialect: str, matching: CTE, place: int) -> Select[Any]:
-    value = matching.c.won_value
-    counts = (cast(null(), BigInteger), func.count(), func.count(value), *summing(dialect, value))
-    return select(literal(place), *counts).where(matching.c.place == place)
 
 
 def _first(matching: CTE, place: int) -> Select[Any]:
