@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 from playwright.sync_api import expect
 
+from sync.store.edits import load_parked
 from tests.browser.conftest import House, Meet, Visitor
 
 LIMIT = 120 * 1024  # bytes of a first load, as they come over the line
@@ -37,7 +38,7 @@ def test_no_english_is_left_on_a_german_page(meet: Meet, house: House, path: str
 
 
 def _written_by_others(house: House) -> set[str]:
-    """All that stands at Pipedrive: it is not ours to translate."""
+    """All that stands at Pipedrive, and its own words about what it did not take: that is not ours to translate."""
     entities = {"organizations": "name", "persons": "name", "users": "name", "activities": "subject", "deals": "title"}
     found = {
         str(record[attribute])
@@ -45,6 +46,8 @@ def _written_by_others(house: House) -> set[str]:
         for record in house.company.all(entity, deleted=True)
     }
     notes = {re.sub("<[^>]*>", "", unescape(record["content"])) for record in house.company.all("notes")}
+    with house.database.reading() as connection:
+        found |= {parked.reason for parked in load_parked(connection, house.company.id)}
     return found | {line.strip() for note in notes for line in note.splitlines() if line.strip()}
 
 
