@@ -219,18 +219,20 @@ def resolve_conflict(
     conflict = load_conflict(connection, company_id, conflict_id)
     if conflict is None:
         raise CannotEdit(f"There is no conflict {conflict_id}.", "`pipedrive-sync conflicts list` shows them.")
-    kept = {"theirs": conflict.pipedrive_value, "ours": conflict.account_value, "value": value}[keep]
-    if conflict.resolved_at is None:
-        _agree_on_theirs(connection, company_id, conflict)
+    theirs = conflict.pipedrive_value
+    if conflict.resolved_at is None:  # Pipedrive may have changed it once more since
+        theirs = _agree_on_theirs(connection, company_id, conflict)
+    kept = {"theirs": theirs, "ours": conflict.account_value, "value": value}[keep]
     edit_account(connection, company_id, fields, conflict.organization_id, {conflict.field: kept}, by=by, at=at)
     settle_conflict(connection, company_id, conflict_id, resolution=_CHOICES[keep], by=by, at=at)
     return conflict
 
 
-def _agree_on_theirs(connection: Connection, company_id: int, conflict: Conflict) -> None:
-    """A person has seen Pipedrive's value: what he decides is no conflict with it any more."""
+def _agree_on_theirs(connection: Connection, company_id: int, conflict: Conflict) -> Any:
+    """A person has seen Pipedrive's value, which is returned: what he decides is no conflict with it any more."""
     organization = load_record(connection, company_id, ORGANIZATIONS, conflict.organization_id)
     remote = organization_values(organization).get(conflict.field)
     for edit in load_edits(connection, company_id, conflict.organization_id):
         if edit.field == conflict.field:
             move_base(connection, edit, company_id, remote)
+    return remote

@@ -256,6 +256,22 @@ def test_a_decision_is_not_sent_over_what_nobody_has_seen(desk: Desk) -> None:
     assert [one.pipedrive_value for one in desk.conflicts()] == ["Theirs again", "Theirs"]
 
 
+def test_keeping_theirs_keeps_what_they_hold_by_then(desk: Desk) -> None:
+    """Pipedrive changed the field once more, and that has arrived: nothing older is written over it."""
+    desk.restart(SYNC_WRITE_BACK__POLICY="review", SYNC_WRITE_BACK__AT_ONCE="1")
+    desk.subscribe()
+    desk.edit(name="Ours")
+    desk.edit_there(name="Theirs")
+    desk.write_back()
+    desk.edit_there(name="Theirs again")
+    desk.hear()
+    resolve(desk, "theirs")
+    desk.write_back()
+    assert desk.here()["name"] == desk.there()["name"] == "Theirs again"
+    assert desk.edits() == []
+    assert [one["name"] for one in (write.body or {} for write in desk.patches()) if "name" in one] == []
+
+
 # Editing by the program itself
 
 
