@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.due import ORDER, bucket_number, due_in
+from sync.accounts.due import ORDER, bucket_number
 from sync.accounts.filtering import Filter, conditions
 from sync.accounts.listing import Next, next_of
 from sync.accounts.totals import summed, summing
@@ -81,31 +81,11 @@ def load_board(
 ) -> Sequence[Column]:
     """All columns, each with its first cards."""
     wanted = conditions(connection, company_id, filter, calendar)
-    sums, ids = _found(connection, _matching(connection, wanted, calendar), ORDER, limit=per_column, offset=0)
+    sums, ids = _found(connection, _matching(connection, wanted, calendar), per_column)
     cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in ORDER}
     for card in _cards(connection, company_id, ids):
         cards[_bucket(card, calendar)].append(card)
     return [_column(bucket, sums[bucket], cards[bucket]) for bucket in ORDER]
-
-
-def load_column(
-    connection: Connection,
-    company_id: int,
-    filter: Filter,
-    calendar: Calendar,
-    bucket: Bucket,
-    *,
-    offset: int,
-    limit: int,
-) -> Column:
-    """One column, and cards from somewhere in it."""
-    wanted = [
-        *conditions(connection, company_id, filter, calendar),
-        due_in(connection.dialect.name, calendar, bucket),
-    ]
-    matching = _matching(connection, wanted, calendar)
-    sums, ids = _found(connection, matching, [bucket], limit=limit, offset=offset)
-    return _column(bucket, sums[bucket], _cards(connection, company_id, ids))
 
 
 def _column(bucket: Bucket, total: _Sum, cards: Sequence[Card]) -> Column:
@@ -142,17 +122,15 @@ def _matching(connection: Connection, wanted: Sequence[ColumnElement[bool]], cal
     )
 
 
-def _found(
-    connection: Connection, matching: CTE, buckets: Sequence[Bucket], *, limit: int, offset: int
-) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
-    """What some columns come to, and the accounts of their cards, in one statement."""
-    cards = [_first(matching, ORDER.index(bucket)).limit(limit).offset(offset).subquery() for bucket in buckets]
+def _found(connection: Connection, matching: CTE, per_column: int) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
+    """What all columns come to, and the accounts of their cards, in one statement."""
+    cards = [_first(matching, place).limit(per_column).subquery() for place in range(len(ORDER))]
     value = matching.c.won_value
     counts = [func.count(), func.count(value), *summing(connection.dialect.name, value)]
     totals = select(matching.c.place, cast(null(), BigInteger), *counts).group_by(matching.c.place)
     rest = [null()] * len(counts)
     parts = [totals, *(select(null(), one.c.organization_id, *rest) for one in cards)]
-    sums, ids = dict.fromkeys(buckets, _EMPTY), []
+    sums, ids = dict.fromkeys(ORDER, _EMPTY), []
     for place, organization_id, number, valued, *amounts in connection.execute(union_all(*parts)):
         if place is None:
             ids.append(organization_id)

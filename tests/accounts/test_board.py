@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sync.accounts.board import Column, load_board, load_column
+from sync.accounts.board import Column, load_board
 from sync.accounts.calendar import Bucket, Calendar
 from sync.accounts.filtering import Filter
 from tests.accounts.mirrored import Mirrored
@@ -60,11 +60,3 @@ def test_a_time_of_day_moves_an_activity_to_the_viewers_day(mirrored: Mirrored) 
     assert ids(board(mirrored, los_angeles)[Bucket.TOMORROW]) == [2]
     auckland = Calendar(datetime(2026, 11, 25, 20, tzinfo=UTC), ZoneInfo("Pacific/Auckland"))
     assert ids(board(mirrored, auckland)[Bucket.TODAY]) == [2, 1]
-
-
-def test_a_column_goes_on_where_the_board_stopped(mirrored: Mirrored) -> None:
-    for one in range(1, 6):
-        account(mirrored, one, f"2026-11-{one:02}")
-    with mirrored.database.reading() as connection:
-        column = load_column(connection, 1, Filter(), NOON, Bucket.OVERDUE, offset=2, limit=2)
-    assert (ids(column), column.count, column.won_value) == ([3, 4], 5, Decimal(15))

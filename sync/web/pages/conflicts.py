@@ -21,7 +21,8 @@ from sync.store.conflicts import (
 )
 from sync.store.edits import Parked, load_parked, unpark
 from sync.store.errands import load_open_errands
-from sync.store.journal import Action, State, Write
+from sync.store.journal import State, Write
+from sync.web.pages.asked_for import what_was_asked
 from sync.web.pages.fields.editing import hand
 from sync.web.pages.fields.forms import WrongValue, typed_again, value_of
 from sync.web.pages.fields.view import FieldView, Shown, view_of
@@ -194,7 +195,9 @@ class _Lines:
             id=one.id,
             organization_id=one.organization_id,
             account=self._name(one.organization_id),
-            what=self._what(one),
+            what=what_was_asked(
+                self.visit, one.entity, one.action, one.body or {}, self.subjects.get(one.record_id or 0, "")
+            ),
             why=one.error or "",
             by=self._hand(one.requested_by),
             at=one.requested_at,
@@ -221,20 +224,6 @@ class _Lines:
             "merge": say("when two organizations were merged"),
         }.get(one.resolved_by or "", self._hand(one.resolved_by))
         return f"{kept}, {by}" if by else kept
-
-    def _what(self, errand: Write) -> str:
-        """What was asked for, as a short sentence."""
-        say, body = self.visit.say, errand.body or {}
-        if errand.entity == NOTES.name:
-            return say("Add a note")
-        subject = str(body.get("subject") or self.subjects.get(errand.record_id or 0, ""))
-        if errand.action is Action.CREATE:
-            return say("Plan “%(subject)s”", subject=subject)
-        if errand.action is Action.DELETE:
-            return say("Delete “%(subject)s”", subject=subject)
-        if "done" in body:
-            return say("Mark “%(subject)s” as done", subject=subject)
-        return say("Move “%(subject)s” to another day", subject=subject)
 
 
 def _values(one: Conflict) -> tuple[Any, Any, Any]:

@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import time
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -14,6 +12,7 @@ from sync.store.logins import Role, find_login, remove_login, save_password
 from sync.store.passwords import hash_password
 from sync.store.schema import logins, sessions
 from sync.store.sessions import IDLE, LONGEST, begin_session
+from tests.service.waiting import until
 from tests.web.access.conftest import PASSWORD, Browser, Build, House
 
 SESSION = "pipedrive-sync-session"
@@ -22,14 +21,6 @@ MINUTE, HOUR = 60.0, 3600.0
 
 def is_in(browser: Browser) -> bool:
     return browser.ask("GET", "/who").status_code == 200
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Wait for what happens after an answer."""
-    end = time.monotonic() + 10
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def seen_at(database: Database) -> list[object]:

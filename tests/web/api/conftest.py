@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import update
 
 from sync.store.conflicts import Conflict, load_conflicts, record_conflict
 from sync.store.journal import State, note_outcome
+from sync.store.schema import TABLES
 from tests.web.pages.conftest import PageSite, clock, desk, open_here, sandbox, site
 from tests.writeback.conftest import Desk
 
@@ -69,11 +71,13 @@ def problem(answer: requests.Response, status: int) -> dict[str, Any]:
 
 
 def disputed(api: Api, organization_id: int, ours: Any = "Ours", theirs: Any = "Theirs") -> int:
-    """A conflict about the name of an account that waits for a decision; its number."""
+    """A conflict about an account's name that waits, with Pipedrive's name in the mirror; its number."""
     now, database, company_id = api.desk.clock.now(), api.site.database, api.desk.mirror.company_id
     with database.writing() as connection:
         conflict = Conflict(organization_id, "name", "Before", ours, theirs, now, "sql", now, "Anna", "review", now)
         record_conflict(connection, company_id, conflict)
+        mirrored = TABLES["organizations"]
+        connection.execute(update(mirrored).where(mirrored.c.id == organization_id).values(name=theirs))
         return load_conflicts(connection, company_id)[0].id or 0
 
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from sync.store.conflicts import Conflict, load_conflicts, record_conflict
 from sync.store.edits import Parked, park
 from sync.store.journal import State, note_outcome
+from sync.store.schema import TABLES
 from sync.writeback.errands import ask_for_activity
 from tests.web.pages.conftest import PageSite
 
@@ -14,7 +16,7 @@ HOSTILE = '<script>alert("x")</script>'
 
 
 def disputed(site: PageSite, organization_id: int, field: str = "name", **values: Any) -> int:
-    """A conflict that waits; its number."""
+    """A conflict that waits, with Pipedrive's value in the mirror; its number."""
     now, desk = site.clock.now(), site.desk
     given = {"base_value": "Before", "account_value": "Ours", "pipedrive_value": "Theirs", **values}
     conflict = Conflict(
@@ -23,6 +25,10 @@ def disputed(site: PageSite, organization_id: int, field: str = "name", **values
     )  # fmt: skip
     with site.database.writing() as connection:
         record_conflict(connection, desk.mirror.company_id, conflict)
+        theirs = TABLES["organizations"]
+        held = theirs.c.get(field, theirs.c.custom_fields)
+        value = given["pipedrive_value"] if field in theirs.c else {field: given["pipedrive_value"]}
+        connection.execute(update(theirs).where(theirs.c.id == organization_id).values({held: value}))
         return load_conflicts(connection, desk.mirror.company_id)[0].id or 0
 
 

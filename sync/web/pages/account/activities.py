@@ -8,6 +8,7 @@ from sync.accounts.calendar import Bucket, due_moment
 from sync.accounts.facts import ActivityFact, Dossier, WaitingErrand
 from sync.pipedrive.entities import ACTIVITIES, NOTES
 from sync.store.journal import Action, State
+from sync.web.pages.asked_for import what_was_asked
 from sync.web.pages.visit import Visit
 
 
@@ -122,18 +123,8 @@ class Words:
         return say("being moved to %(day)s…", day=self._due(_day(body.get("due_date")), body.get("due_time")))
 
     def _what(self, errand: WaitingErrand) -> str:
-        """What was asked for, as a short sentence."""
-        say, body = self._visit.say, errand.body
-        if errand.entity == NOTES.name:
-            return say("Add a note")
-        subject = str(body.get("subject") or self._subjects.get(errand.record_id or 0, ""))
-        if errand.action is Action.CREATE:
-            return say("Plan “%(subject)s”", subject=subject)
-        if errand.action is Action.DELETE:
-            return say("Delete “%(subject)s”", subject=subject)
-        if "done" in body:
-            return say("Mark “%(subject)s” as done", subject=subject)
-        return say("Move “%(subject)s” to another day", subject=subject)
+        subject = self._subjects.get(errand.record_id or 0, "")
+        return what_was_asked(self._visit, errand.entity, errand.action, errand.body, subject)
 
     def _due(self, day: date | None, due_time: str | None) -> str:
         if day is None:
