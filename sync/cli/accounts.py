@@ -35,8 +35,6 @@ from sync.errors import SyncError
 from sync.settings import Settings
 from sync.store.database import Database
 
-app = typer.Typer(help="The accounts: organizations with at least one won deal.", no_args_is_help=True)
-
 _MOST_ROWS = 500
 _SHOWN_MATCHES = 10
 _COLUMNS = (
@@ -95,7 +93,6 @@ class Ambiguous(SyncError):
     """Several fit what was given."""
 
 
-@app.command("list")
 def list_command(
     status: StatusOption = Status.ACTIVE,
     owner: Annotated[str | None, typer.Option(help="Only those of this user, by name or id.")] = None,
@@ -118,7 +115,6 @@ def list_command(
         print_list(database, company_id, wanted=wanted, sort=sort, limit=most, json=json)
 
 
-@app.command("show")
 def show_command(
     account: Annotated[str, typer.Argument(metavar="ORGANIZATION", help="Its id, or its name or a part of it.")],
     company: Company = None,
@@ -135,7 +131,6 @@ def show_command(
             print_page(found, fields)
 
 
-@app.command("export")
 def export_command(
     form: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.CSV,
     output: Annotated[

@@ -85,11 +85,6 @@ class _Checkup:
         return next(iter(self.companies)) if len(self.companies) == 1 else None
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this room."""
-    app.command("check")(check)
-
-
 def check(json: Json = False) -> None:
     """Check the settings, the database, the token, visibility, currencies, the clock and the tokens left.
 

@@ -6,11 +6,6 @@ from pathlib import Path
 import typer
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this room."""
-    app.command("config")(config)
-
-
 def config() -> None:
     """Print the example of every setting, explained; save it as config/sync.toml and change what you need."""
     typer.echo(example(), nl=False)

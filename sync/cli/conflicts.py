@@ -19,8 +19,6 @@ from sync.store.conflicts import Conflict, load_conflict, load_conflicts
 from sync.store.edits import Parked, load_parked
 from sync.writeback.editing import CannotEdit, resolve_conflict, typed_value
 
-app = typer.Typer(help="Fields changed on both sides, and edits that Pipedrive does not take.", no_args_is_help=True)
-
 
 class Keep(StrEnum):
     """Whose value of a conflict is kept."""
@@ -29,7 +27,6 @@ class Keep(StrEnum):
     OURS = "ours"
 
 
-@app.command("list")
 def list_command(
     account: Annotated[str | None, typer.Argument(metavar="[ORGANIZATION]", help="Default: all accounts.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are decided.")] = False,
@@ -89,7 +86,6 @@ def _print_parked(parked: Sequence[Parked], fields: Fields, names: dict[int, str
         print_table("Parked changes", ("account", "field", "value", "reason", "since", "attempts"), rows)
 
 
-@app.command("show")
 def show_command(
     conflict: Annotated[int, typer.Argument(help="Its number, as `conflicts list` shows it.")],
     company: Company = None,
@@ -122,7 +118,6 @@ def show_command(
         typer.echo("It waits: `pipedrive-sync conflicts resolve` decides it.")
 
 
-@app.command("resolve")
 def resolve_command(
     conflict: Annotated[int, typer.Argument(help="Its number, as `conflicts list` shows it.")],
     keep: Annotated[Keep | None, typer.Option(help="theirs: Pipedrive's value. ours: the account's.")] = None,

@@ -7,15 +7,7 @@ from sync.cli.runtime import start
 from sync.store.database import Database
 from sync.store.upgrade import newest_revision, upgrade
 
-app = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
-
-@app.callback()
-def _group() -> None:
-    """The database's schema."""
-
-
-@app.command("upgrade")
 def upgrade_command(json: Json = False) -> None:
     """Run the migrations that are missing (every other command does so too)."""
     settings = start()

@@ -6,32 +6,26 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sync.cli.accounts import print_list
+from sync.cli.active import active_mirror
 from sync.cli.mirror import fill, print_copied
 from sync.cli.run import serving
-from sync.cli.runtime import active_mirror, begin_logs, migrated_database, told_to_stop
+from sync.cli.runtime import begin_logs, migrated_database, told_to_stop
 from sync.cli.webhooks import opened_beside
 from sync.clock import SystemClock
 from sync.mirror.subscriptions import RECEIVER_PATH, install
 from sync.pipedrive.entities import ENTITIES
 from sync.sandbox import Change, Company, Sandbox
+from sync.service.daemon import Daemon
 from sync.settings import Settings, load_settings
 from sync.store.database import Database
 from sync.store.inbox import count_events
 
-if TYPE_CHECKING:
-    from sync.service.daemon import Daemon
-
 _PATIENCE = 20.0  # seconds for what takes less than one
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this room."""
-    app.command("demo")(demo)
 
 
 def demo(
@@ -90,7 +84,7 @@ def _service(settings: Settings) -> Iterator[tuple[Database, str]]:
             thread.join()
 
 
-def _run(daemon: "Daemon", ended: "Future[None]") -> None:
+def _run(daemon: Daemon, ended: Future[None]) -> None:
     try:
         daemon.run()
     except BaseException as error:
@@ -99,7 +93,7 @@ def _run(daemon: "Daemon", ended: "Future[None]") -> None:
         ended.set_result(None)
 
 
-def _wait_until_active(daemon: "Daemon", ended: "Future[None]") -> None:
+def _wait_until_active(daemon: Daemon, ended: Future[None]) -> None:
     """Raises what ended the service instead."""
     clock = SystemClock()
     while daemon.standing != "active":

@@ -35,15 +35,6 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this room."""
-    app.command("set")(set_command)
-    app.command("undo")(undo)
-    app.command("retry")(retry)
-    app.command("approve")(approve)
-    app.command("switch")(switch)
-
-
 def whoever_runs_this() -> str:
     """The name under which changes made in a terminal are noted."""
     user = "somebody"

@@ -51,16 +51,6 @@ class NotConfirmed(SyncError):
     exit_code = 2
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this room."""
-    app.command("plan")(plan)
-    app.command("reschedule")(reschedule)
-    app.command("done")(done)
-    app.command("unplan")(unplan)
-    app.command("note")(note)
-    app.command("errands")(errands)
-
-
 def plan(
     account: Account,
     subject: Annotated[str, typer.Argument(help="What is to be done.")],

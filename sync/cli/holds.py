@@ -9,12 +9,6 @@ from sync.clock import SystemClock
 from sync.store.holds import save_pause
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this room."""
-    app.command("pause")(pause)
-    app.command("resume")(resume)
-
-
 def pause(company: Company = None) -> None:
     """Write nothing to Pipedrive until `resume`; edits queue up meanwhile, and reading goes on."""
     with migrated_database(start()) as database:

@@ -8,10 +8,11 @@ import structlog
 import typer
 
 from sync.accounts.counts import count_accounts
+from sync.cli.active import active_mirror
 from sync.cli.output import Json, print_json, print_table
 from sync.cli.plan import never_sending, print_pushed, show_plan
 from sync.cli.progress import shown_progress
-from sync.cli.runtime import active_mirror, start
+from sync.cli.runtime import start
 from sync.errors import SyncError
 from sync.mirror.backfill import Copied, Task, copy, finish, survey, unfinished
 from sync.mirror.company import Mirror
@@ -30,12 +31,6 @@ class UnknownEntity(SyncError):
     """A name on the command line is no entity."""
 
     exit_code = 2
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands of this room."""
-    app.command("backfill")(backfill)
-    app.command("sync")(sync)
 
 
 def backfill(

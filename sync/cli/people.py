@@ -35,9 +35,6 @@ from sync.store.logins import (
 )
 from sync.store.passwords import LONGEST, SHORTEST, hash_password, new_token, token_hash
 
-users = typer.Typer(help="Who may sign in to the page.", no_args_is_help=True)
-tokens = typer.Typer(help="Which programs may use the JSON API.", no_args_is_help=True)
-
 TOKEN_PREFIX = "pds_"  # by which people, and programs that search for leaked secrets, know what it is
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
@@ -57,7 +54,6 @@ class NotTaken(SyncError):
     exit_code = 2
 
 
-@users.command("add")
 def add_user(name: Name, role: RoleOption = Role.VIEWER, password_stdin: PasswordStdin = False) -> None:
     """Let somebody sign in to the page, with a password that is asked for."""
     _require_name(name)
@@ -70,7 +66,6 @@ def add_user(name: Name, role: RoleOption = Role.VIEWER, password_stdin: Passwor
     typer.echo(f"{name} may sign in, as {_described(role)}.")
 
 
-@users.command("list")
 def list_users(json: Json = False) -> None:
     """Show who may sign in, and who is signed in."""
     with _opened() as database, database.reading() as connection:
@@ -88,7 +83,6 @@ def list_users(json: Json = False) -> None:
         print_table("", ("name", "role", "since", "signed in", "last seen"), rows, right=("signed in",))
 
 
-@users.command("remove")
 def remove_user(name: Name) -> None:
     """Let somebody sign in no more; where he is signed in, he is signed out."""
     with _opened() as database, database.writing() as connection:
@@ -97,7 +91,6 @@ def remove_user(name: Name) -> None:
     typer.echo(f"{login.name} may sign in no more.")
 
 
-@users.command("password")
 def change_password(name: Name, password_stdin: PasswordStdin = False) -> None:
     """Change somebody's password; wherever he is signed in, he is signed out."""
     with _opened() as database:
@@ -110,7 +103,6 @@ def change_password(name: Name, password_stdin: PasswordStdin = False) -> None:
     typer.echo(f"{login.name} has a new password, and is signed out everywhere.")
 
 
-@users.command("role")
 def change_role(name: Name, role: Annotated[Role, typer.Argument(metavar="ROLE", help="viewer or editor")]) -> None:
     """Let somebody do more or less, at once."""
     with _opened() as database, database.writing() as connection:
@@ -119,7 +111,6 @@ def change_role(name: Name, role: Annotated[Role, typer.Argument(metavar="ROLE",
     typer.echo(f"{login.name} is {_described(role)}.")
 
 
-@tokens.command("add")
 def add_token(name: Name, role: RoleOption = Role.VIEWER) -> None:
     """Let a program use the JSON API; prints its token, which nobody can see again."""
     _require_name(name)
@@ -133,7 +124,6 @@ def add_token(name: Name, role: RoleOption = Role.VIEWER) -> None:
     typer.echo(token)
 
 
-@tokens.command("list")
 def list_tokens(json: Json = False) -> None:
     """Show which programs may use the JSON API, and when they last did."""
     with _opened() as database, database.reading() as connection:
@@ -147,7 +137,6 @@ def list_tokens(json: Json = False) -> None:
         print_table("", ("name", "role", "since", "last used"), rows)
 
 
-@tokens.command("revoke")
 def revoke_token(name: Name) -> None:
     """Let a program in no more, at once."""
     with _opened() as database, database.writing() as connection:

@@ -13,22 +13,15 @@ from sync.settings import Settings, SettingsError
 from sync.store.companies import load_companies
 from sync.store.database import Database
 from sync.store.webhooks import any_subscription
+from sync.web.app import create_app
+from sync.web.server import Server
+from sync.web.webhooks.intake import Intake
 
 _log = structlog.get_logger(__name__)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this room."""
-    app.command("receive")(receive)
-
-
 def receive() -> None:
     """Receive webhooks into the database, until Ctrl-C or SIGTERM; what they tell is applied by `sync` or `run`."""
-    # The web's libraries take half a second to import, for which no other command should wait.
-    from sync.web.app import create_app
-    from sync.web.server import Server
-    from sync.web.webhooks.intake import Intake
-
     settings = start()
     prepare_process()
     with migrated_database(settings) as database, told_to_stop() as wait:

@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import structlog
 import typer
@@ -12,22 +12,18 @@ import typer
 from sync.cli.plan import never_sending
 from sync.cli.runtime import migrated_database, prepare_process, start, told_to_stop
 from sync.clock import SystemClock
+from sync.service.daemon import Daemon
 from sync.settings import Settings, require_credentials
 from sync.store.database import Database
 from sync.store.lock import already_running
 from sync.store.logins import count_logins
 from sync.web.access.binding import why_not_served
-
-if TYPE_CHECKING:
-    from sync.service.daemon import Daemon
-    from sync.web.server import Server
+from sync.web.app import create_app
+from sync.web.pages.site import Site
+from sync.web.server import Server
+from sync.web.webhooks.intake import Intake
 
 _log = structlog.get_logger(__name__)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command of this room."""
-    app.command("run")(run)
 
 
 def run(
@@ -70,19 +66,12 @@ def _pass_on(wait: Callable[[], object], stop: Callable[[], object]) -> None:
 
 
 @contextmanager
-def serving(settings: Settings, database: Database, *, port: int | None = None) -> Iterator[tuple["Daemon", "Server"]]:
+def serving(settings: Settings, database: Database, *, port: int | None = None) -> Iterator[tuple[Daemon, Server]]:
     """The daemon, not running yet, and the web server, which is.
 
     Raises `SettingsError` where the page would be open to anybody, `AlreadyRunning`, `CannotListen`.
     `port` overrules the settings; 0 is any that is free.
     """
-    # The libraries of the web and of the scheduler take long to import, for which no other command should wait.
-    from sync.service.daemon import Daemon
-    from sync.web.app import create_app
-    from sync.web.pages.site import Site
-    from sync.web.server import Server
-    from sync.web.webhooks.intake import Intake
-
     require_sign_in(settings, database)
     daemon = Daemon(settings, database)
     if database.is_sqlite and not daemon.lock.try_acquire():

@@ -1,7 +1,4 @@
-"""What commands need before they can start, opened in order and closed again: settings, database, lock, client.
-
-And how those that go on until somebody stops them are told to.
-"""
+"""What commands need before they can start: settings, logs, the database. How those that go on are told to stop."""
 
 import ctypes
 import gc
@@ -10,17 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from types import FrameType
 
-import structlog
-
-from sync.clock import SystemClock
-from sync.errors import Interrupted
-from sync.mirror.company import Mirror, open_mirror
-from sync.pipedrive.connect import connect, token_budget
-from sync.settings import Settings, load_settings, require_credentials
+from sync.settings import Settings, load_settings
 from sync.store.database import Database
-from sync.store.lock import sole_instance
 from sync.store.upgrade import upgrade
 from sync.telemetry.logs import configure_logging
 
@@ -57,32 +46,6 @@ def migrated_database(settings: Settings) -> Iterator[Database]:
 
 
 @contextmanager
-def active_mirror(settings: Settings, *, remedy: str, use_all_tokens: bool = False) -> Iterator[Mirror]:
-    """Everything, and the right to be the one who works on this database.
-
-    Ctrl-C and SIGTERM end the block with `Interrupted`, whose remedy says how to go on. Raises `SettingsError`,
-    `DatabaseError`, `AlreadyRunning`, `PipedriveError`.
-    """
-    require_credentials(settings)
-    prepare_process()
-    clock = SystemClock()
-    budget = token_budget(settings, use_all_tokens=use_all_tokens)
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with (
-            migrated_database(settings) as database,
-            sole_instance(database),
-            connect(settings, clock, budget) as client,
-        ):
-            mirror = open_mirror(client, database, clock, settings, budget)
-            with structlog.contextvars.bound_contextvars(company=mirror.company_id):
-                yield mirror
-    except KeyboardInterrupt:
-        clock.stop()
-        raise Interrupted("Stopped; what was committed is kept.", remedy) from None
-
-
-@contextmanager
 def stopping(stop: Callable[[], object]) -> Iterator[None]:
     """While the block lasts, Ctrl-C and SIGTERM call `stop`, inside a signal handler, and do nothing else."""
     before = {one: signal.signal(one, lambda *_: stop()) for one in (signal.SIGINT, signal.SIGTERM)}
@@ -112,7 +75,3 @@ def prepare_process() -> None:
     # glibc gives every thread an arena that keeps what it once held: 60 MB more, and growing. Others have no mallopt.
     with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

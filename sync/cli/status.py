@@ -32,11 +32,6 @@ _JOB_COLUMNS = ("job", "last run", "last success", "next run", "failures", "erro
 _COLUMNS = ("list", "rows", "deleted", "set aside", "first copy", "changes up to", "last run", "next run", "sweep")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this room."""
-    app.command("status")(status)
-
-
 def status(company: Company = None, json: Json = False) -> None:
     """Show how far everything is copied, what it costs, and what needs attention."""
     settings = start()

@@ -20,10 +20,7 @@ from sync.settings import Settings, require_credentials
 from sync.store.tokens import save_budget
 from sync.store.webhooks import load_subscriptions
 
-app = typer.Typer(help="The subscriptions at Pipedrive that bring changes within a second.", no_args_is_help=True)
 
-
-@app.command("install")
 def install_command(json: Json = False) -> None:
     """Subscribe to what is mirrored, as far as that is not done yet, at WEBHOOK_PUBLIC_URL."""
     settings = start()
@@ -43,7 +40,6 @@ def install_command(json: Json = False) -> None:
         typer.echo("Pipedrive signs in with a password made up for it; the database holds only its hash.")
 
 
-@app.command("list")
 def list_command(json: Json = False) -> None:
     """Show every subscription of the token's user, and which are ours."""
     settings = start()
@@ -75,7 +71,6 @@ def list_command(json: Json = False) -> None:
     print_table("", columns, rows, right=("id",))
 
 
-@app.command("remove")
 def remove_command(json: Json = False) -> None:
     """End every subscription of ours; changes are then found by polling alone."""
     settings = start()

@@ -8,11 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from sync.store.database import Database
@@ -27,18 +23,18 @@ def upgrade(database: Database) -> list[str]:
 
     Raises `DatabaseTooNew` if a newer version of the program was here, `DatabaseError` if a migration fails.
     """
-    config = _config()
-    script = ScriptDirectory.from_config(config)
     with database.reading() as connection:
-        if _missing(script, connection) == []:
+        if _missing(connection) == []:
             return []
+    # Alembic takes as long to import as most commands take to run, and is needed once a release.
+    from sync.store.migrating import migrate
+
     with _exclusively(database) as connection:
-        missing = _missing(script, connection)  # another process may have been quicker
+        missing = _missing(connection)  # another process may have been quicker
         if missing:
             drop_views(connection)
-            config.attributes["connection"] = connection
             try:
-                command.upgrade(config, "head")
+                migrate(connection)
             except DBAPIError as error:
                 raise DatabaseError(
                     f"Migrating the database failed: {words_of(error)}.",
@@ -50,24 +46,29 @@ def upgrade(database: Database) -> list[str]:
 def revision_of(database: Database) -> str | None:
     """The revision a database stands at; None before the first migration."""
     with database.reading() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _current(connection)
 
 
-def newest_revision() -> str | None:
+def newest_revision() -> str:
     """The revision this version of the program works with."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _revisions()[-1]
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(files("sync.store") / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
+def _revisions() -> list[str]:
+    """Oldest first, as the files of the migrations are named: v0001_…"""
+    versions = files("sync.store") / "migrations" / "versions"
+    return sorted(file.name[1:5] for file in versions.iterdir() if file.name.startswith("v"))
 
 
-def _missing(script: ScriptDirectory, connection: Connection) -> list[str]:
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = [revision.revision for revision in script.walk_revisions()][::-1]
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _missing(connection: Connection) -> list[str]:
+    current, known = _current(connection), _revisions()
     if current is None:
         return known
     if current not in known:

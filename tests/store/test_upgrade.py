@@ -13,6 +13,7 @@ from sqlalchemy import MetaData, inspect, text
 
 from sync.store.database import Database
 from sync.store.errors import DatabaseError, DatabaseTooNew
+from sync.store.migrating import config
 from sync.store.schema import metadata
 from sync.store.upgrade import newest_revision, revision_of, upgrade
 
@@ -90,14 +91,10 @@ def test_a_migration_that_fails_stops_the_start_and_leaves_nothing_behind(blank:
     assert revision_of(blank) is None
 
 
-def test_the_migrations_can_be_undone(blank: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sync.store.upgrade import _config
-
+def test_the_migrations_can_be_undone(blank: Database) -> None:
     upgrade(blank)
-    config = _config()
     with blank.writing() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(config(connection), "base")
     with blank.reading() as connection:
         assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
 
