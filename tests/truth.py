@@ -1,5 +1,6 @@
 """What the mirror must hold, worked out from the simulated Pipedrive without any of the product's own logic."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +13,8 @@ from sync.pipedrive.records import to_record
 from sync.sandbox import Company
 from sync.store.database import Database
 from sync.store.schema import TABLES, account_won_values, accounts
+
+_Grouped = defaultdict[int | None, list[dict[str, Any]]]  # by organization
 
 
 def problems(database: Database, company: Company) -> list[str]:
@@ -47,12 +50,18 @@ def _of_entity(database: Database, company: Company, entity: Entity) -> Iterator
 
 def expected_accounts(company: Company) -> dict[int, dict[str, Any]]:
     """What each active account must show, in plain Python: counts, exact sums by currency, activities."""
-    deals = company.all("deals")
-    organizations = {record["id"]: record for record in company.all("organizations")}
-    organization_of = {deal["id"]: deal["org_id"] for deal in deals}
+    organization_of: dict[int, int | None] = {}
+    deals, activities_of = _Grouped(list), _Grouped(list)
+    for deal in company.all("deals"):
+        organization_of[deal["id"]] = deal["org_id"]
+        deals[deal["org_id"]].append(deal)
+    for activity in company.all("activities"):
+        for one in {activity["org_id"], organization_of.get(activity["deal_id"])}:
+            activities_of[one].append(activity)
     expected: dict[int, dict[str, Any]] = {}
-    for one, organization in organizations.items():
-        own = [deal for deal in deals if deal["org_id"] == one]
+    for organization in company.all("organizations"):
+        one = organization["id"]
+        own, activities = deals[one], activities_of[one]
         won = [deal for deal in own if deal["status"] == "won"]
         if not won:
             continue
@@ -60,11 +69,6 @@ def expected_accounts(company: Company) -> dict[int, dict[str, Any]]:
         for deal in won:
             amount = Decimal(repr(deal["value"])) if deal["value"] is not None else Decimal(0)
             values[deal["currency"]] = values.get(deal["currency"], Decimal(0)) + amount
-        activities = [
-            activity
-            for activity in company.all("activities")
-            if activity["org_id"] == one or organization_of.get(activity["deal_id"]) == one
-        ]
         planned = sorted((activity for activity in activities if not activity["done"]), key=_due)
         won_times = sorted(deal["won_time"] for deal in won if deal["won_time"])
         expected[one] = {

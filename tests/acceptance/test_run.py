@@ -52,7 +52,7 @@ def subscribe(program: Program) -> None:
 
 
 def in_step(database: Database, company: Company) -> bool:
-    return differences(database, company) == [] and built_accounts(database) == expected_accounts(company)
+    return built_accounts(database) == expected_accounts(company) and differences(database, company) == []
 
 
 def an_account(company: Company) -> int:
