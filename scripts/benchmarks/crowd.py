@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha1
 from itertools import islice
 from typing import Any
 
@@ -29,7 +30,8 @@ _ROOM = "PRAGMA cache_size = -500000"  # kB: indexes as large as these else go t
 _COPY = "COPY {} ({}) FROM STDIN"
 _VALUATION = Valuation("EUR", {"USD": Decimal("0.92"), "GBP": Decimal("1.17")})
 _TYPES = ("enum", "varchar", "text", "double", "monetary", "date", "set", "varchar", "address", "phone", "user", "enum")
-CODES = {kind: f"{'a' * 39}{number:x}" for number, kind in reversed(list(enumerate(_TYPES)))}  # the first of each type
+_CODES = [sha1(f"{kind} {number}".encode()).hexdigest() for number, kind in enumerate(_TYPES)]
+CODES = dict(reversed(list(zip(_TYPES, _CODES, strict=True))))  # the first of each type
 _FIRST = ("Nord", "Süd", "Alpen", "Hanse", "Rhein", "Blue", "Silver", "Grün", "Astra", "Delta", "Kronos", "Møller")
 _SECOND = ("logistik", "werk", "soft", "bau", "media", "pharma", "energie", "foods", "metall", "design", "tec", "data")
 _THIRD = ("GmbH", "AG", "& Söhne", "Ltd", "Holding", "KG", "SE", "Group", "Partners", "e.K.")
@@ -128,14 +130,9 @@ def _labels() -> Mapping[str, Any]:
     return {**named, "options": options, "is_custom_field": False}
 
 
-def _code(number: int) -> str:
-    """The code of a custom field, by its place among the types."""
-    return f"{'a' * 39}{number:x}"
-
-
 def _field(number: int, kind: str) -> Mapping[str, Any]:
     options = [{"id": one, "label": f"Choice {one}"} for one in CHOICES] if kind in ("enum", "set") else None
-    named = {"entity": "organization", "field_code": _code(number), "field_name": f"Field {number}"}
+    named = {"entity": "organization", "field_code": _CODES[number], "field_name": f"Field {number}"}
     return {**named, "field_type": kind, "options": options, "is_custom_field": True}
 
 
@@ -158,7 +155,7 @@ def _organization(one: int, _accounts: int) -> Mapping[str, Any]:
         "label_ids": sorted({1 + _spread(one, 7, 8), 1 + _spread(one, 8, 8)}) if one % 3 else [],
         "address": {"value": f"{street} {one % 200}, {city}", "locality": city, "country": "Germany"},
         "website": f"https://www.example{one}.com" if one % 2 else None,
-        "custom_fields": {_code(number): _value(one, number, kind) for number, kind in enumerate(_TYPES)},
+        "custom_fields": {_CODES[number]: _value(one, number, kind) for number, kind in enumerate(_TYPES)},
         "add_time": _moment(one, 9, 2000),
         "update_time": _moment(one, 10, 100),
     }
@@ -223,7 +220,7 @@ def _activity(one: int, accounts: int) -> Mapping[str, Any]:
         "deal_id": organization if one % 3 == 0 else None,
         "owner_id": 1 + _spread(organization, 6, OWNERS),
         "due_date": due,
-        "due_time": f"{7 + one % 11:02}:{one % 4 * 15:02}" if one % 2 else None,
+        "due_time": f"{7 + one % 11:02}:{one // 16 % 4 * 15:02}" if one % 16 else None,
         "done": not planned,
         "is_deleted": False,
         "marked_as_done_time": None if planned else datetime(due.year, due.month, due.day, 15, tzinfo=UTC),

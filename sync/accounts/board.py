@@ -1,6 +1,6 @@
 """The board: accounts as cards, in columns by when their next activity is due.
 
-Read-only, in the caller's transaction; four statements at most, whatever the number of accounts and of columns.
+Read-only, in the caller's transaction; three statements at most, whatever the number of accounts and of columns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     BigInteger,
     ColumnElement,
     Connection,
@@ -18,6 +17,7 @@ from sqlalchemy import (
     Select,
     cast,
     func,
+    literal_column,
     null,
     nulls_first,
     nulls_last,
@@ -26,14 +26,15 @@ from sqlalchemy import (
 )
 
 from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.due import ORDER, bucket_number
+from sync.accounts.due import bucket_number, due_in
 from sync.accounts.filtering import Filter, conditions
 from sync.accounts.listing import Next, next_of
-from sync.accounts.totals import summed, summing
+from sync.accounts.totals import summed, summing, summing_again
 from sync.store.dialect import among
-from sync.store.schema import TABLES, accounts
+from sync.store.schema import TABLES, account_index, accounts
 
 _ACTIVITIES = TABLES["activities"]
+_ORGANIZATION: ColumnElement[int] = literal_column("organization_id")  # of the only query that is selected from
 _SHOWN = (
     *("organization_id", "name", "owner_id", "status", "won_value", "currency", "label_ids", "last_activity_time"),
     *("next_activity_id", "next_activity_due_date", "next_activity_due_time"),
@@ -68,12 +69,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
+    """What some accounts come to: all of them, and those that have a value."""
+
     count: int
+    valued: int
     won_value: Decimal | None
-    without_value: int
 
 
-_EMPTY = _Sum(0, None, 0)
+_NOTHING = _Sum(0, 0, None)
 
 
 def load_board(
@@ -81,17 +84,17 @@ def load_board(
 ) -> Sequence[Column]:
     """All columns, each with its first cards."""
     wanted = conditions(connection, company_id, filter, calendar)
-    sums, ids = _found(connection, _matching(connection, wanted, calendar), per_column)
-    cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in ORDER}
+    sums, ids = _found(connection, wanted, calendar, per_column)
+    cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in Bucket}
     for card in _cards(connection, company_id, ids):
         cards[_bucket(card, calendar)].append(card)
-    return [_column(bucket, sums[bucket], cards[bucket]) for bucket in ORDER]
+    return [_column(bucket, sums[bucket], cards[bucket]) for bucket in Bucket]
 
 
 def _column(bucket: Bucket, total: _Sum, cards: Sequence[Card]) -> Column:
-    """A column; its cards are in the order in which `_cards_of` finds them."""
+    """A column; its cards are in the order in which `_in_order` finds them."""
     in_order = sorted(cards, key=_by_value if bucket is Bucket.NONE else _by_due)
-    return Column(bucket, total.count, total.won_value, total.without_value, in_order)
+    return Column(bucket, total.count, total.won_value, total.count - total.valued, in_order)
 
 
 def _by_value(card: Card) -> Any:
@@ -108,47 +111,55 @@ def _bucket(card: Card, calendar: Calendar) -> Bucket:
     return calendar.bucket(due.due_date, due.due_time) if due else Bucket.NONE
 
 
-def _matching(connection: Connection, wanted: Sequence[ColumnElement[bool]], calendar: Calendar) -> CTE:
-    """The accounts that are wanted, with the numbers of their columns: read once, and then asked again and again."""
-    columns = accounts.c
-    return (
-        select(
-            bucket_number(connection.dialect.name, calendar).label("place"),
-            *(columns.organization_id, columns.won_value),
-            *(columns.next_activity_due_date.label("due_date"), columns.next_activity_due_time.label("due_time")),
-        )
-        .where(*wanted)
-        .cte("matching")
-    )
-
-
-def _found(connection: Connection, matching: CTE, per_column: int) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
+def _found(
+    connection: Connection, wanted: Sequence[ColumnElement[bool]], calendar: Calendar, per_column: int
+) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
     """What all columns come to, and the accounts of their cards, in one statement."""
-    cards = [_first(matching, place).limit(per_column).subquery() for place in range(len(ORDER))]
-    value = matching.c.won_value
-    counts = [func.count(), func.count(value), *summing(connection.dialect.name, value)]
-    totals = select(matching.c.place, cast(null(), BigInteger), *counts).group_by(matching.c.place)
-    rest = [null()] * len(counts)
-    parts = [totals, *(select(null(), one.c.organization_id, *rest) for one in cards)]
-    sums, ids = dict.fromkeys(ORDER, _EMPTY), []
+    dialect = connection.dialect.name
+    totals = _totals(dialect, wanted, calendar)
+    nothing = [null() for _ in totals.selected_columns][2:]
+    parts: list[Select[*tuple[Any, ...]]] = [totals]
+    for bucket in Bucket:
+        first = _in_order(bucket).where(*wanted, due_in(dialect, calendar, bucket)).limit(per_column).subquery()
+        parts.append(select(null(), _ORGANIZATION, *nothing).select_from(first))
+    sums, ids, buckets = dict.fromkeys(Bucket, _NOTHING), [], tuple(Bucket)
     for place, organization_id, number, valued, *amounts in connection.execute(union_all(*parts)):
         if place is None:
             ids.append(organization_id)
         else:
-            sums[ORDER[place]] = _Sum(number, summed(amounts), number - valued)
+            sums[buckets[place]] = _Sum(number, valued, summed(amounts))
     return sums, ids
 
 
-def _first(matching: CTE, place: int) -> Select[Any]:
+def _totals(dialect: str, wanted: Sequence[ColumnElement[bool]], calendar: Calendar) -> Select[Any]:
+    """What each column comes to, by its number. Summed up by day and time first, in which order the index is: so
+    nothing is sorted, and what is dear to tell of each account is told of each time.
+    """
+    columns, value = account_index.c, account_index.c.won_value
+    amounts = [one.label(f"amount_{number}") for number, one in enumerate(summing(dialect, value))]
+    counts = (func.count().label("number"), func.count(value).label("valued"))
+    by_time = (
+        select(columns.due_date, columns.due_time, *counts, *amounts)
+        .where(*wanted)
+        .group_by(columns.due_date, columns.due_time)
+        .subquery()
+    )
+    of = by_time.c
+    again = summing_again(dialect, [of[one.name] for one in amounts])
+    place = bucket_number(dialect, calendar).label("place")
+    numbers = (cast(func.sum(of.number), BigInteger), cast(func.sum(of.valued), BigInteger))
+    return select(place, cast(null(), BigInteger), *numbers, *again).group_by(place)
+
+
+def _in_order(bucket: Bucket) -> Select[Any]:
     """The accounts of a column, in the order of its cards."""
-    columns = matching.c
+    columns = account_index.c
     order = (
         [nulls_last(columns.won_value.desc())]
-        if ORDER[place] is Bucket.NONE
+        if bucket is Bucket.NONE
         else [nulls_last(columns.due_date.asc()), nulls_first(columns.due_time.asc())]
     )
-    query = select(columns.organization_id).where(columns.place == place)
-    return query.order_by(*order, columns.organization_id)
+    return select(columns.organization_id).order_by(*order, columns.organization_id)
 
 
 def _cards(connection: Connection, company_id: int, ids: Sequence[int]) -> Sequence[Card]:

@@ -14,7 +14,7 @@ from sync.accounts.calendar import Calendar
 from sync.accounts.filtering import Filter, conditions
 from sync.accounts.totals import summed, summing
 from sync.store.dialect import among
-from sync.store.schema import account_won_values, accounts
+from sync.store.schema import account_index, account_won_values, accounts
 
 AT_ONCE = 1000  # accounts
 
@@ -49,7 +49,7 @@ def sums_by_currency(
 ) -> Sequence[tuple[str, Decimal]]:
     """What was won by all accounts that are wanted, in each currency; an empty one is of deals without any."""
     won = account_won_values.c
-    wanted = select(accounts.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
+    wanted = select(account_index.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
     query = (
         select(won.currency, *summing(connection.dialect.name, won.value))
         .where(won.company_id == company_id, won.organization_id.in_(wanted))

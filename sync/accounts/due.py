@@ -5,64 +5,73 @@ none.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, func, literal, not_, or_
+from sqlalchemy import ColumnElement, Integer, String, and_, case, column, func, literal_column, not_, or_
 
 from sync.accounts.calendar import Bucket, Calendar, Edge
-from sync.store.schema import accounts
+from sync.store.schema import account_index
 
-ORDER = tuple(Bucket)  # as the columns of the board
-
+_BUCKETS = tuple(Bucket)
 _READABLE = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
 _HOURS = ("[01][0-9]", "2[0-3]")
 _REST = (":[0-5][0-9]", ":[0-5][0-9]:[0-5][0-9]")
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """When the next activity is due, wherever that stands."""
+
+    day: ColumnElement[date]
+    time: ColumnElement[str]
+
+
+_INDEXED = _Due(account_index.c.due_date, account_index.c.due_time)
+_NAMED = _Due(column("due_date", account_index.c.due_date.type), column("due_time", account_index.c.due_time.type))
+
+
 def due_in(dialect: str, calendar: Calendar, bucket: Bucket) -> ColumnElement[bool]:
-    """That the next activity of an account is due in a bucket."""
+    """That the next activity of an account is due in a bucket: a stretch of the index that is in this order."""
     return _due(dialect, bucket, *calendar.edges(bucket))
 
 
+# What is made here is made once a day: to make it takes longer than to read many accounts.
 @lru_cache(maxsize=256)
 def _due(dialect: str, bucket: Bucket, first: Edge | None, beyond: Edge | None) -> ColumnElement[bool]:
-    """The same; made once a day, for that takes longer than to read many accounts."""
-    due, planned = accounts.c.next_activity_due_date, accounts.c.next_activity_id
-    if bucket is Bucket.NONE:  # and so no date either, which is what the index is by
-        return and_(planned.is_(None), due.is_(None))
+    if bucket is Bucket.NONE:
+        return _INDEXED.day.is_(None)
     bounds: list[ColumnElement[bool]] = []
     if first is not None:
-        bounds += [due >= _days(first)[0], not_(_before(dialect, first))]
+        bounds += [_INDEXED.day >= _days(first)[0], not_(_before(dialect, first, _INDEXED))]
     if beyond is not None:
-        bounds += [due <= _days(beyond)[1], _before(dialect, beyond)]
-    dated = and_(*bounds)
-    return and_(planned.is_not(None), or_(due.is_(None), dated) if bucket is Bucket.LATER else dated)
+        bounds += [_INDEXED.day <= _days(beyond)[1], _before(dialect, beyond, _INDEXED)]
+    return and_(*bounds)
 
 
 def bucket_number(dialect: str, calendar: Calendar) -> ColumnElement[int]:
-    """The place in `ORDER` of the bucket in which the next activity of an account is due."""
-    return _number(dialect, tuple(calendar.edges(bucket)[1] for bucket in ORDER[1:-1]))
+    """The place among all buckets of the one in which `due_date` and `due_time` of an inner query fall."""
+    return _number(dialect, tuple(calendar.edges(bucket)[1] for bucket in _BUCKETS[1:-1]))
 
 
 @lru_cache(maxsize=64)
 def _number(dialect: str, ends: Sequence[Edge | None]) -> ColumnElement[int]:
     """The same; `ends` are those of all buckets but the first and the last."""
-    columns, last = accounts.c, len(ORDER) - 1
-    ended = [(_before(dialect, edge), literal(place)) for place, edge in enumerate(ends, 1) if edge is not None]
-    nothing = (columns.next_activity_id.is_(None), literal(0))
-    undated = (columns.next_activity_due_date.is_(None), literal(last))
-    return case(nothing, undated, *ended, else_=literal(last))
+    ended = [(_before(dialect, edge, _NAMED), place) for place, edge in enumerate(ends, 1) if edge is not None]
+    numbers = [(_NAMED.day.is_(None), 0), *ended]
+    last = literal_column(str(len(_BUCKETS) - 1), Integer())
+    return case(*((when, literal_column(str(place), Integer())) for when, place in numbers), else_=last)
 
 
-def _before(dialect: str, edge: Edge) -> ColumnElement[bool]:
+def _before(dialect: str, edge: Edge, due: _Due) -> ColumnElement[bool]:
     """That something is due before a day begins. Where the day has a date, most rows are judged by theirs alone."""
-    due, moment, time = accounts.c.next_activity_due_date, edge.moment.date(), f"{edge.moment:%H:%M}"
-    earlier = or_(due < moment, and_(due == moment, _hour_and_minute(dialect) < time))
-    exact = case((_is_timed(dialect), earlier), else_=due < edge.day)
+    moment, time = edge.moment.date(), f"{edge.moment:%H:%M}"
+    earlier = or_(due.day < moment, and_(due.day == moment, _hour_and_minute(dialect, due) < time))
+    exact = case((_is_timed(dialect, due), earlier), else_=due.day < edge.day)
     first, last = _days(edge)
-    return or_(due < first, and_(due <= last, exact))
+    return or_(due.day < first, and_(due.day <= last, exact))
 
 
 def _days(edge: Edge) -> tuple[date, date]:
@@ -71,14 +80,14 @@ def _days(edge: Edge) -> tuple[date, date]:
     return min(moment, edge.day), max(moment, edge.day)
 
 
-def _hour_and_minute(dialect: str) -> ColumnElement[Any]:
-    found: ColumnElement[Any] = func.substr(accounts.c.next_activity_due_time, 1, 5, type_=String())
+def _hour_and_minute(dialect: str, due: _Due) -> ColumnElement[Any]:
+    found: ColumnElement[Any] = func.substr(due.time, 1, 5, type_=String())
     return found.collate("C") if dialect == "postgresql" else found
 
 
-def _is_timed(dialect: str) -> ColumnElement[bool]:
+def _is_timed(dialect: str, due: _Due) -> ColumnElement[bool]:
     """That there is a time of day, and one that can be read."""
+    given = func.coalesce(due.time, "")
     if dialect == "postgresql":
-        return func.coalesce(accounts.c.next_activity_due_time, "").op("~", is_comparison=True)(_READABLE)
-    given = func.coalesce(accounts.c.next_activity_due_time, "")
+        return given.op("~", is_comparison=True)(_READABLE)
     return or_(*(given.op("GLOB", is_comparison=True)(f"{hours}{rest}") for hours in _HOURS for rest in _REST))

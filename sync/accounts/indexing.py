@@ -1,15 +1,15 @@
 """What accounts are found by: their texts, folded, the name they are sorted by, and the options they hold.
 
-Triggers mark what has changed (`account_index.text` is null); `refresh_index` makes it anew, from the account's row
-alone. Everything that builds or edits accounts does so in the same transaction; what programs change by SQL waits for
-the service's next look, and is searched row by row until then.
+Triggers copy into `account_index` what lists read as it is, and mark what is to be made anew (`text` is null);
+`refresh_index` makes it, from the account's row alone. Everything that builds or edits accounts does so in the same
+transaction; what programs change by SQL waits for the service's next look, and is searched row by row until then.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, select, update
 from sqlalchemy import bindparam as given
 
 from sync.accounts.folding import folded
@@ -17,11 +17,12 @@ from sync.accounts.overlay import OWN
 from sync.accounts.queries import plain
 from sync.store.database import Database
 from sync.store.dialect import among
-from sync.store.schema import account_index, account_options, accounts
+from sync.store.schema import account_index, accounts
 
 AT_ONCE = 1000  # accounts
 
 _LONGEST_OPTION = 100  # letters: what is longer is a text, and no option of an own field
+_LINE, _IS = "\n", "\t"  # between options, and between a field and what it holds
 _TEXTS = ("name", "address", "website", "linkedin")
 _OPTIONS = ("label_ids", "industry")
 _COLUMNS = (*_TEXTS, *_OPTIONS, "custom_fields", "fields")
@@ -34,6 +35,16 @@ class Entry:
     sort_name: str
     text: str
     options: frozenset[tuple[str, str]]  # fields and what they hold
+
+    @property
+    def lines(self) -> str:
+        """Its options as `account_index` has them: each can be sought as `option_line` says it."""
+        return "".join(f"{_LINE}{field}{_IS}{option}" for field, option in sorted(self.options)) + _LINE
+
+
+def option_line(field: str, option: str) -> str:
+    """An option as it stands among others."""
+    return f"{_LINE}{field}{_IS}{option}{_LINE}"
 
 
 def entry_of(account: Mapping[str, Any]) -> Entry:
@@ -48,7 +59,13 @@ def entry_of(account: Mapping[str, Any]) -> Entry:
     options = {(name, str(one)) for name in _OPTIONS for one in _ids(account[name])}
     options |= {(code, str(one)) for code, value in documents.items() for one in _ids(value)}
     options |= {(name, one) for name, value in own.items() for one in _texts(value) if len(one) <= _LONGEST_OPTION}
-    return Entry(folded(account["name"] or ""), "\n".join(one for one in texts if one), frozenset(options))
+    told = frozenset(one for one in options if not _has_break(*one))
+    return Entry(folded(account["name"] or ""), "\n".join(one for one in texts if one), told)
+
+
+def _has_break(field: str, option: str) -> bool:
+    """That an option would read as another one among lines."""
+    return any(mark in text for mark in (_LINE, _IS) for text in (field, option))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -74,7 +91,8 @@ def any_stale(connection: Connection, company_id: int) -> bool:
 
 
 def _stale(company_id: int) -> list[ColumnElement[bool]]:
-    return [account_index.c.company_id == company_id, account_index.c.text.is_(None)]
+    # A sum keeps SQLite from the index that holds all texts: the one of what is stale is mostly empty.
+    return [account_index.c.company_id + 0 == company_id, account_index.c.text.is_(None)]
 
 
 def stale_entries(connection: Connection, company_id: int, limit: int) -> Sequence[tuple[int, Entry]]:
@@ -131,21 +149,11 @@ _ENTRY = (
     .where(
         account_index.c.company_id == given("of_company"), account_index.c.organization_id == given("of_organization")
     )
-    .values(sort_name=given("new_sort_name"), text=given("new_text"))
+    .values(sort_name=given("new_sort_name"), text=given("new_text"), options=given("new_options"))
 )
 
 
 def _write(connection: Connection, company_id: int, entries: Sequence[tuple[int, Entry]]) -> None:
-    ids = [organization_id for organization_id, _ in entries]
-    theirs = among(connection, account_options.c.organization_id, ids)
-    connection.execute(delete(account_options).where(account_options.c.company_id == company_id, theirs))
-    options = [
-        {"company_id": company_id, "field": field, "option": option, "organization_id": organization_id}
-        for organization_id, entry in entries
-        for field, option in sorted(entry.options)
-    ]
-    if options:
-        connection.execute(insert(account_options), options)
     connection.execute(
         _ENTRY,
         [
@@ -154,6 +162,7 @@ def _write(connection: Connection, company_id: int, entries: Sequence[tuple[int,
                 "of_organization": organization_id,
                 "new_sort_name": entry.sort_name,
                 "new_text": entry.text,
+                "new_options": entry.lines,
             }
             for organization_id, entry in entries
         ],

@@ -1,7 +1,7 @@
 """Lists of accounts: a page of them with what is next and what waits, all of them a batch at a time, and totals.
 
 Read-only, in the caller's transaction; the number of statements does not depend on the number of accounts. Ids are
-found and sorted first, from what is narrow; whole rows are read for what is shown alone.
+found and sorted first, in `account_index`; whole rows of `accounts` are read for what is shown alone.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal_column,
     null,
     select,
     union_all,
@@ -41,6 +42,12 @@ BATCH = 1000  # accounts that are held at a time
 
 _ACTIVITIES = TABLES["activities"]
 _UPCOMING = {"next_activity_type": _ACTIVITIES.c.type, "next_activity_subject": _ACTIVITIES.c.subject}
+_ITS_ENTRY = (account_index.c.company_id == accounts.c.company_id) & (
+    account_index.c.organization_id == accounts.c.organization_id
+)
+_INDEX_AND_ACCOUNTS = account_index.join(accounts, _ITS_ENTRY)
+_ANY = account_index.alias()
+_ORGANIZATION: ColumnElement[int] = literal_column("organization_id")  # of the only query that is selected from
 _NO_EDITS: Mapping[str, int] = MappingProxyType({"waiting": 0, "parked": 0, "disputed": 0})
 
 
@@ -91,9 +98,8 @@ def list_page(
     """Some of the accounts that are wanted, and what all of them come to. Raises `NoSuchColumn`."""
     wanted = conditions(connection, company_id, filter, calendar)
     by = sorting(connection, company_id, order)
-    matching = _matching(wanted, by)
-    chosen = _chosen(company_id, matching, by).limit(limit).offset(offset)
-    totals, ids = _found(connection, company_id, matching, chosen)
+    matching = _matching(wanted, by, once=filter.reads_texts or filter.currency is not None or by.beside)
+    totals, ids = _found(connection, company_id, matching, _chosen(matching, by).limit(limit).offset(offset))
     return _rows(connection, company_id, ids), totals
 
 
@@ -101,10 +107,11 @@ def page_after(
     connection: Connection, company_id: int, filter: Filter, calendar: Calendar, *, after: int | None, limit: int
 ) -> Sequence[Row]:
     """The accounts that are wanted, by the organization's id, at most so many, from behind one on."""
-    query = select(accounts.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
+    organization = account_index.c.organization_id
+    query = select(organization).where(*conditions(connection, company_id, filter, calendar))
     if after is not None:
-        query = query.where(accounts.c.organization_id > after)
-    ids = connection.scalars(query.order_by(accounts.c.organization_id).limit(limit)).all()
+        query = query.where(organization > after)
+    ids = connection.scalars(query.order_by(organization).limit(limit)).all()
     return _rows(connection, company_id, ids)
 
 
@@ -113,7 +120,9 @@ def stream_rows(
 ) -> Iterator[Sequence[Row]]:
     """All accounts that are wanted; the database hands out a batch at a time. Raises `NoSuchColumn`."""
     wanted = conditions(connection, company_id, filter, calendar)
-    query = _sorted(_whole_rows().where(*wanted), sorting(connection, company_id, order))
+    by = sorting(connection, company_id, order)
+    query = _whole_rows().join(account_index, _ITS_ENTRY).where(*wanted)
+    query = query.order_by(*by.of(by.keys), accounts.c.organization_id)
     for batch in connection.execute(query.execution_options(yield_per=BATCH)).mappings().partitions():
         ids = [row["organization_id"] for row in batch]
         edits = count_edits_of(connection, company_id, ids)
@@ -122,8 +131,9 @@ def stream_rows(
 
 def matching_ids(connection: Connection, company_id: int, filter: Filter, calendar: Calendar) -> Sequence[int]:
     """The organizations of all accounts that are wanted."""
-    query = select(accounts.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
-    return connection.scalars(query.order_by(accounts.c.organization_id)).all()
+    organization = account_index.c.organization_id
+    query = select(organization).where(*conditions(connection, company_id, filter, calendar))
+    return connection.scalars(query.order_by(organization)).all()
 
 
 def jump(connection: Connection, company_id: int, text: str, limit: int = 8) -> Sequence[Named]:
@@ -140,7 +150,7 @@ def jump(connection: Connection, company_id: int, text: str, limit: int = 8) -> 
     starts = func.substr(account_index.c.sort_name, 1, len(sought)) == sought
     query = (
         select(account_index.c.sort_name, account_index.c.organization_id)
-        .where(*containing(connection.dialect.name, company_id, words))
+        .where(account_index.c.company_id == company_id, *containing(connection.dialect.name, words))
         .order_by(case((starts, 0), else_=1), account_index.c.sort_name, account_index.c.organization_id)
     )
     found = [*changed, *(tuple(row) for row in connection.execute(query.limit(limit)))]
@@ -157,44 +167,34 @@ def _names(connection: Connection, company_id: int, ids: Sequence[int]) -> Mappi
     return {one: name or "" for one, name in found}
 
 
-def _sorted(query: Select[Any], by: Sorting) -> Select[Any]:
-    if by.by_name:
-        its_entry = (account_index.c.company_id == accounts.c.company_id) & (
-            account_index.c.organization_id == accounts.c.organization_id
-        )
-        query = query.outerjoin(account_index, its_entry)
-    return query.order_by(*by.of(by.keys), accounts.c.organization_id)
-
-
-def _matching(wanted: Sequence[ColumnElement[bool]], by: Sorting) -> CTE:
-    """The accounts that are wanted, and what they are sorted and summed up by: read once, and then asked twice."""
-    columns = accounts.c
-    keys = [] if by.by_name else [key.label(f"key_{number}") for number, key in enumerate(by.keys)]
+def _matching(wanted: Sequence[ColumnElement[bool]], by: Sorting, *, once: bool) -> CTE:
+    """The accounts that are wanted, with what they are sorted and summed up by. It is asked for twice: what takes long
+    to judge is put aside when it is judged `once`, and what doesn't is sooner read again.
+    """
+    columns = account_index.c
+    keys = [key.label(f"key_{number}") for number, key in enumerate(by.keys)]
     sums = (columns.won_value, columns.won_deals_count, columns.open_deals_count)
-    return select(columns.organization_id, *sums, *keys).where(*wanted).cte("matching")
+    source = _INDEX_AND_ACCOUNTS if by.beside else account_index
+    query = select(columns.organization_id, *sums, *keys).select_from(source).where(*wanted)
+    return query.cte("matching").prefix_with("MATERIALIZED" if once else "NOT MATERIALIZED")
 
 
-def _chosen(company_id: int, matching: CTE, by: Sorting) -> Select[Any]:
+def _chosen(matching: CTE, by: Sorting) -> Select[Any]:
     """The organizations in their order."""
-    if not by.by_name:
-        keys = [column for column in matching.c if column.name.startswith("key_")]
-        return select(matching.c.organization_id).order_by(*by.of(keys), matching.c.organization_id)
-    entry, those = account_index.c, select(matching.c.organization_id)
-    # A sum keeps SQLite from looking up one by one, and sorting, what it can read in this order.
-    query = select(entry.organization_id).where(entry.company_id == company_id, (entry.organization_id + 0).in_(those))
-    return query.order_by(*by.of([entry.sort_name]), entry.organization_id)
+    keys = [matching.c[f"key_{number}"] for number, _ in enumerate(by.keys)]
+    return select(matching.c.organization_id).order_by(*by.of(keys), matching.c.organization_id)
 
 
 def _found(connection: Connection, company_id: int, matching: CTE, chosen: Select[Any]) -> tuple[Totals, Sequence[int]]:
     """What all of them come to, and which are chosen, in one statement."""
     columns, amounts = matching.c, summing(connection.dialect.name, matching.c.won_value)
-    currency = select(accounts.c.currency).where(accounts.c.company_id == company_id).limit(1).scalar_subquery()
+    currency = select(_ANY.c.currency).where(_ANY.c.company_id == company_id).limit(1).scalar_subquery()
     sums = (columns.won_deals_count, columns.open_deals_count)
     counts = (func.count(), func.count(columns.won_value), *(func.coalesce(func.sum(one), 0) for one in sums))
     totals = select(cast(null(), BigInteger), *counts, currency, *amounts)
-    ids = chosen.subquery()
     rest = [null()] * (len(counts) + 1 + len(amounts))
-    rows = connection.execute(union_all(totals, select(ids.c.organization_id, *rest))).all()
+    ids = select(_ORGANIZATION, *rest).select_from(chosen.subquery())
+    rows: Sequence[Any] = connection.execute(union_all(totals, ids)).all()
     (row,) = (row for row in rows if row[0] is None)
     _, number, valued, won, open_, code, *parts = row
     found = Totals(number, summed(parts), code, number - valued, int(won), int(open_))

@@ -33,24 +33,30 @@ from sync.pipedrive.entities import ORGANIZATIONS
 from sync.store.custom_fields import StoredDefinition, load_definitions
 from sync.store.schema import account_index, accounts
 
-_COLUMNS: Mapping[str, Sequence[str]] = MappingProxyType(
+_INDEXED: Mapping[str, Sequence[str]] = MappingProxyType(
     {
+        "name": ("sort_name",),
         "id": ("organization_id",),
         "status": ("status",),
         "won_value": ("won_value",),
         "won_deals": ("won_deals_count",),
         "open_deals": ("open_deals_count",),
         "customer_since": ("created_at",),
-        "first_won": ("first_won_time",),
         "last_won": ("last_won_time",),
         "last_activity": ("last_activity_time",),
-        "next_activity": ("next_activity_due_date", "next_activity_due_time"),
-        "updated_at": ("updated_at",),
-        "visible_to": ("visible_to",),
-        "annual_revenue": ("annual_revenue",),
-        "employee_count": ("employee_count",),
+        "next_activity": ("due_date", "due_time"),
     }
 )
+_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "first_won": "first_won_time",
+        "updated_at": "updated_at",
+        "visible_to": "visible_to",
+        "annual_revenue": "annual_revenue",
+        "employee_count": "employee_count",
+    }
+)
+_OWNER = ("owner", "owner_id")
 _TEXTS = ("website", "linkedin")
 _COMPOUND = (FieldKind.ADDRESS, FieldKind.TIME, FieldKind.DATERANGE, FieldKind.TIMERANGE)
 
@@ -71,14 +77,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """What accounts are sorted by. `by_name` needs `account_index` joined."""
+    """What accounts are sorted by; `beside` the index, which needs `accounts` joined to it."""
 
     keys: Sequence[ColumnElement[Any]]
     order: Order
-
-    @property
-    def by_name(self) -> bool:
-        return self.order.column == "name"
+    beside: bool
 
     def of(self, keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
         """The keys, wherever they stand, in their direction."""
@@ -91,14 +94,15 @@ class Sorting:
 
 def sorting(connection: Connection, company_id: int, order: Order) -> Sorting:
     """An order as SQL. Asks for names or definitions where ids stand for them. Raises `NoSuchColumn`."""
-    return Sorting(_keys(connection, company_id, order.column), order)
+    keys = _keys(connection, company_id, order.column)
+    return Sorting(keys, order, beside=order.column not in (*_INDEXED, *_OWNER))
 
 
 def _keys(connection: Connection, company_id: int, column: str) -> Sequence[ColumnElement[Any]]:
-    if column == "name":
-        return [account_index.c.sort_name]
+    if column in _INDEXED:
+        return [account_index.c[name] for name in _INDEXED[column]]
     if column in _COLUMNS:
-        return [accounts.c[name] for name in _COLUMNS[column]]
+        return [accounts.c[_COLUMNS[column]]]
     if column in _TEXTS:
         return [func.lower(accounts.c[column])]
     if column.startswith(OWN):
@@ -109,8 +113,8 @@ def _keys(connection: Connection, company_id: int, column: str) -> Sequence[Colu
 def _key(connection: Connection, company_id: int, column: str) -> ColumnElement[Any]:
     """Of what needs to be looked up, or into."""
     dialect = connection.dialect.name
-    if column in ("owner", "owner_id"):
-        return _ranked(dialect, accounts.c.owner_id, _by_label(load_users(connection, company_id)))
+    if column in _OWNER:
+        return _ranked(dialect, account_index.c.owner_id, _by_label(load_users(connection, company_id)))
     if column == "address":
         return func.lower(_Document(dialect, accounts.c.address).text("value"))
     definitions = {one.field_code: one for one in load_definitions(connection, company_id, ORGANIZATIONS.singular)}

@@ -17,7 +17,7 @@ from sync.accounts.calendar import Calendar, Edge
 from sync.accounts.filtering import EVER, Filter, conditions, days_ago
 from sync.accounts.totals import summed, summing
 from sync.accounts.valuation import Valuation
-from sync.store.schema import TABLES, accounts, companies
+from sync.store.schema import TABLES, account_index, companies
 
 MONTHS = 12
 
@@ -111,7 +111,7 @@ def load_overview(connection: Connection, company_id: int, filter: Filter, calen
 
 
 def _contacts(connection: Connection, wanted: _Wanted, calendar: Calendar) -> Sequence[Contacts]:
-    columns = accounts.c
+    columns = account_index.c
     last = columns.last_activity_time
     reached = [(last >= days_ago(calendar, days), literal(since)) for days, since in zip(_LIMITS, Since, strict=False)]
     since = case((last.is_(None), literal(Since.NEVER)), *reached, else_=literal(Since.LONGER)).label("since")
@@ -153,7 +153,7 @@ def _won(
             deals.status == literal_column("'won'"),
             deals.deleted_at.is_(None),
             deals.won_time >= months[0].moment,
-            deals.org_id.in_(select(accounts.c.organization_id).where(*wanted)),
+            deals.org_id.in_(select(account_index.c.organization_id).where(*wanted)),
         )
         .group_by(number, currency)
     )
@@ -188,7 +188,7 @@ def _valuation(connection: Connection, company_id: int) -> tuple[Valuation | Non
 
 
 def _new(connection: Connection, wanted: _Wanted, calendar: Calendar) -> Sequence[MonthNew]:
-    months, created = _months(calendar), accounts.c.created_at
+    months, created = _months(calendar), account_index.c.created_at
     number = _month_number(months, created).label("number")
     query = select(number, func.count().label("accounts")).where(*wanted, created >= months[0].moment).group_by(number)
     found = {row.number: row.accounts for row in connection.execute(query)}

@@ -27,6 +27,14 @@ def summing(dialect: str, amount: ColumnElement[Any]) -> Sequence[ColumnElement[
     return [func.sum(case((is_large, None), else_=units)), ExactSum(amount).filter(is_large)]
 
 
+def summing_again(dialect: str, parts: Sequence[ColumnElement[Any]]) -> Sequence[ColumnElement[Any]]:
+    """The columns of an aggregate over aggregates, from which `summed` makes the same."""
+    if dialect == "postgresql":
+        return [func.trim_scale(func.sum(*parts))]
+    units, large = parts
+    return [func.sum(units), ExactSum(large)]
+
+
 def summed(parts: Sequence[Any]) -> Decimal | None:
     """The sum; None where there was nothing to add."""
     found = [to_decimal(part) for part in parts]

@@ -154,17 +154,6 @@ accounts = Table(
     Column("revision", Integer(), nullable=False, server_default=text("0")),  # counted up by us: so it is no edit
     ForeignKeyConstraint(["company_id", "organization_id"], ["organizations.company_id", "organizations.id"]),
 )
-# Everything that lists sort and filter by: the rows themselves are wide, and are read only for what is shown. In the
-# order of the board, whose columns are read from where they begin. No other index: SQLite would prefer one by which it
-# then reads every row.
-Index(
-    "ix_accounts_listing",
-    *(accounts.c[name] for name in ("company_id", "status", "next_activity_due_date", "next_activity_due_time")),
-    *(accounts.c[name] for name in ("organization_id", "next_activity_id", "owner_id", "last_activity_time")),
-    *(accounts.c[name] for name in ("won_value", "currency", "won_deals_count", "open_deals_count")),
-    *(accounts.c[name] for name in ("created_at", "last_won_time")),
-)
-
 account_won_values = Table(
     "account_won_values",
     metadata,
@@ -182,40 +171,40 @@ account_won_values = Table(
 
 Index(None, account_won_values.c.company_id, account_won_values.c.currency, account_won_values.c.value)
 
-# What accounts are found by and sorted by name with; null where an account has changed since. Rows come into being,
-# and become null, by triggers on `accounts`.
+# What of an account lists and boards filter, sort and sum up by: the rows of `accounts` are wide, and are read only for
+# what is shown. Triggers on `accounts` keep it in step, and make the last three null where they are to be made anew.
+_LISTED = (
+    *("status", "owner_id", "won_deals_count", "open_deals_count", "won_value", "currency"),
+    *("last_won_time", "last_activity_time", "created_at"),
+)
 account_index = Table(
     "account_index",
     metadata,
     Column("company_id", Integer(), **_KEY),
     Column("organization_id", Integer(), **_KEY),
+    *(Column(name, accounts.c[name].type) for name in _LISTED),
+    Column("due_date", Day()),  # of the next activity, the last day there is where it has none; null: none is planned
+    Column("due_time", Text()),
     Column("sort_name", Text()),
     Column("text", Text()),  # name, address and all texts of its fields, folded
+    Column("options", Text()),  # the labels and options it holds: a line each, and one before and behind
     ForeignKeyConstraint(
         ["company_id", "organization_id"],
         ["accounts.company_id", "accounts.organization_id"],
         ondelete="CASCADE",
     ),
 )
-Index(None, account_index.c.company_id, account_index.c.sort_name, account_index.c.organization_id)
 _STALE = account_index.c.text.is_(None)
 Index("ix_account_index_stale", account_index.c.company_id, sqlite_where=_STALE, postgresql_where=_STALE)
-
-# The labels and options that accounts hold, one row each; written together with `account_index`.
-account_options = Table(
-    "account_options",
-    metadata,
-    Column("company_id", Integer(), **_KEY),
-    Column("field", Text(), primary_key=True),  # an attribute, the code of a custom field, or `fields.` and a name
-    Column("option", Text(), primary_key=True),  # its id, or the text that an own field holds
-    Column("organization_id", Integer(), **_KEY),
-    ForeignKeyConstraint(
-        ["company_id", "organization_id"],
-        ["accounts.company_id", "accounts.organization_id"],
-        ondelete="CASCADE",
-    ),
+# In the order of the board, whose columns are read from where they begin. They hold all that is asked for, so that no
+# row is read; with the texts, too, where an index can hold long ones, which PostgreSQL's can't.
+_IN_ORDER = (
+    *("company_id", "status", "due_date", "due_time", "organization_id", "owner_id", "last_activity_time"),
+    *("won_value", "currency", "won_deals_count", "open_deals_count", "created_at", "last_won_time"),
 )
-Index(None, account_options.c.company_id, account_options.c.organization_id)
+_WITH_TEXTS = (*_IN_ORDER, "sort_name", "text", "options")
+Index("ix_account_index_listing", *(account_index.c[name] for name in _IN_ORDER))
+Index("ix_account_index_texts", *(account_index.c[name] for name in _WITH_TEXTS)).ddl_if(dialect="sqlite")
 
 # Every change of a field of an account, whoever made it. Written by the trigger on `accounts`.
 account_history = Table(

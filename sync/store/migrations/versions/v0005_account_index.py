@@ -1,0 +1,181 @@
+"""Lists and boards read one narrow table: `account_index` holds all they filter, sort and sum up by.
+
+Revision: 0005
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from sync.store.types import Day, Integer, Number, Timestamp
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_COPIED = (
+    *("status", "owner_id", "won_deals_count", "open_deals_count", "won_value", "currency"),
+    *("last_won_time", "last_activity_time", "created_at"),
+)
+_DUE = ("next_activity_id", "next_activity_due_date", "next_activity_due_time")
+_LISTED = (*_COPIED, "due_date", "due_time")
+_NO_DAY = "9999-12-31"  # something is planned, and comes after all that has a day
+_IN_ORDER = (
+    *("company_id", "status", "due_date", "due_time", "organization_id", "owner_id", "last_activity_time"),
+    *("won_value", "currency", "won_deals_count", "open_deals_count", "created_at", "last_won_time"),
+)
+_FORMER_ORDER = (
+    *("company_id", "status", "next_activity_due_date", "next_activity_due_time", "organization_id"),
+    *("next_activity_id", "owner_id", "last_activity_time", "won_value", "currency", "won_deals_count"),
+    *("open_deals_count", "created_at", "last_won_time"),
+)
+_KEY = ("company_id", "organization_id")
+
+
+def upgrade() -> None:
+    dialect = op.get_bind().dialect.name
+    op.drop_index("ix_accounts_listing", "accounts")
+    op.drop_table("account_options")
+    op.drop_index("ix_account_index_company_id_sort_name_organization_id", "account_index")
+    for name, kind in _kinds().items():
+        op.add_column("account_index", sa.Column(name, kind))
+    op.add_column("account_index", sa.Column("options", sa.Text()))
+    _drop_triggers("accounts_listed", "accounts_changed")
+    _run(_triggers(dialect))
+    op.execute(
+        f"UPDATE account_index SET text = NULL, ({', '.join(_LISTED)}) = (SELECT {_values('', dialect)} FROM accounts "
+        "WHERE accounts.company_id = account_index.company_id "
+        "AND accounts.organization_id = account_index.organization_id)"
+    )
+    op.create_index("ix_account_index_listing", "account_index", list(_IN_ORDER))
+    if dialect == "sqlite":
+        op.create_index("ix_account_index_texts", "account_index", [*_IN_ORDER, "sort_name", "text", "options"])
+
+
+def downgrade() -> None:
+    dialect = op.get_bind().dialect.name
+    _drop_triggers("accounts_listed", "accounts_changed", "accounts_moved")
+    op.drop_index("ix_account_index_listing", "account_index")
+    if dialect == "sqlite":
+        op.drop_index("ix_account_index_texts", "account_index")
+    for name in (*_LISTED, "options"):
+        op.drop_column("account_index", name)
+    op.execute("UPDATE account_index SET text = NULL")
+    op.create_table(
+        "account_options",
+        *_needed(Integer(), "company_id"),
+        *_needed(sa.Text(), "field", "option"),
+        *_needed(Integer(), "organization_id"),
+        sa.PrimaryKeyConstraint("company_id", "field", "option", "organization_id", name="pk_account_options"),
+        sa.ForeignKeyConstraint(
+            list(_KEY),
+            [f"accounts.{name}" for name in _KEY],
+            name="fk_account_options_accounts",
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("ix_account_options_company_id_organization_id", "account_options", list(_KEY))
+    op.create_index(
+        "ix_account_index_company_id_sort_name_organization_id",
+        "account_index",
+        ["company_id", "sort_name", "organization_id"],
+    )
+    op.create_index("ix_accounts_listing", "accounts", list(_FORMER_ORDER))
+    _run(_FORMER_POSTGRESQL if dialect == "postgresql" else _FORMER_SQLITE)
+
+
+def _kinds() -> dict[str, Any]:
+    moments: dict[str, Any] = dict.fromkeys(("last_won_time", "last_activity_time", "created_at"), Timestamp())
+    texts: dict[str, Any] = dict.fromkeys(("status", "currency", "due_time"), sa.Text())
+    others: dict[str, Any] = {"won_value": Number(), "due_date": Day()}
+    return {name: {**moments, **texts, **others}.get(name, Integer()) for name in _LISTED}
+
+
+def _values(row: str, dialect: str) -> str:
+    """What the columns of `_LISTED` hold, of a row of `accounts` under a name."""
+    planned, day, time = (f"{row}{name}" for name in _DUE)
+    no_day = f"DATE '{_NO_DAY}'" if dialect == "postgresql" else f"'{_NO_DAY}'"
+    due = f"CASE WHEN {planned} IS NOT NULL THEN coalesce({day}, {no_day}) END"
+    return ", ".join((*(f"{row}{name}" for name in _COPIED), due, time))
+
+
+def _needed(kind: Any, *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False, autoincrement=False) for name in names]
+
+
+def _drop_triggers(*names: str) -> None:
+    for name in names:
+        if op.get_bind().dialect.name == "postgresql":
+            op.execute(f"DROP TRIGGER {name} ON accounts")
+            op.execute(f"DROP FUNCTION {name}")
+        else:
+            op.execute(f"DROP TRIGGER {name}")
+
+
+def _run(statements: tuple[str, ...]) -> None:
+    for statement in statements:
+        op.get_bind().exec_driver_sql(statement)
+
+
+def _new(names: tuple[str, ...]) -> str:
+    return ", ".join(f"NEW.{name}" for name in names)
+
+
+def _differ(names: tuple[str, ...], distinct: str) -> str:
+    return " OR ".join(f"NEW.{name} {distinct} OLD.{name}" for name in names)
+
+
+_TEXTS = ("name", "address", "website", "linkedin", "label_ids", "industry", "custom_fields", "fields")
+_ITS = "WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id"
+
+
+def _triggers(dialect: str) -> tuple[str, ...]:
+    values = _values("NEW.", dialect)
+    listed = f"INSERT INTO account_index ({', '.join((*_KEY, *_LISTED))}) VALUES ({_new(_KEY)}, {values})"
+    moved = f"UPDATE account_index SET ({', '.join(_LISTED)}) = ({values}) {_ITS}"
+    changed = f"UPDATE account_index SET text = NULL, options = NULL {_ITS}"
+    if dialect == "postgresql":
+        return (
+            *_postgresql("accounts_listed", "INSERT", "", listed),
+            *_postgresql_update("accounts_moved", (*_COPIED, *_DUE), moved),
+            *_postgresql_update("accounts_changed", _TEXTS, changed),
+        )
+    return (
+        _sqlite("accounts_listed", "INSERT ON accounts", listed),
+        _sqlite_update("accounts_moved", (*_COPIED, *_DUE), moved),
+        _sqlite_update("accounts_changed", _TEXTS, changed),
+    )
+
+
+def _sqlite(name: str, when: str, statement: str) -> str:
+    return f"CREATE TRIGGER {name} AFTER {when} BEGIN {statement}; END"
+
+
+def _sqlite_update(name: str, columns: tuple[str, ...], statement: str) -> str:
+    when = f"UPDATE OF {', '.join(columns)} ON accounts WHEN {_differ(columns, 'IS NOT')}"
+    return _sqlite(name, when, statement)
+
+
+def _postgresql(name: str, event: str, when: str, statement: str) -> tuple[str, str]:
+    return (
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NULL; END $$",
+        f"CREATE TRIGGER {name} AFTER {event} ON accounts FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
+    )
+
+
+def _postgresql_update(name: str, columns: tuple[str, ...], statement: str) -> tuple[str, str]:
+    return _postgresql(name, "UPDATE", f"WHEN ({_differ(columns, 'IS DISTINCT FROM')})", statement)
+
+
+_FORMER_LISTED = f"INSERT INTO account_index ({', '.join(_KEY)}) VALUES ({_new(_KEY)})"
+_FORMER_CHANGED = f"UPDATE account_index SET text = NULL {_ITS}"
+_FORMER_SQLITE = (
+    _sqlite("accounts_listed", "INSERT ON accounts", _FORMER_LISTED),
+    _sqlite_update("accounts_changed", _TEXTS, _FORMER_CHANGED),
+)
+_FORMER_POSTGRESQL = (
+    *_postgresql("accounts_listed", "INSERT", "", _FORMER_LISTED),
+    *_postgresql_update("accounts_changed", _TEXTS, _FORMER_CHANGED),
+)
