@@ -49,6 +49,11 @@ _DEFAULT_DECIMALS = 2
 _ORGANIZATIONS, _DEALS, _CURRENCIES = TABLES["organizations"], TABLES["deals"], TABLES["currencies"]
 _WON = _DEALS.c.status == "won"
 _UPDATED_AT = accounts.c.updated_at.type
+_DECIMALS = select(func.max(_CURRENCIES.c.decimal_points)).where(
+    _CURRENCIES.c.company_id == bindparam("company"),
+    _CURRENCIES.c.code == bindparam("currency"),
+    _CURRENCIES.c.deleted_at.is_(None),
+)
 
 
 def build_accounts(
@@ -85,13 +90,7 @@ def learn_sizes(connection: Connection) -> None:
 
 def _decimals(connection: Connection, company_id: int, valuation: Valuation) -> int:
     """The number of decimals of the currency that accounts are valued in, as Pipedrive has it."""
-    found = connection.scalar(
-        select(func.max(_CURRENCIES.c.decimal_points)).where(
-            _CURRENCIES.c.company_id == company_id,
-            _CURRENCIES.c.code == valuation.currency,
-            _CURRENCIES.c.deleted_at.is_(None),
-        )
-    )
+    found = connection.scalar(_DECIMALS, {"company": company_id, "currency": valuation.currency})
     return _DEFAULT_DECIMALS if found is None else found
 
 

@@ -7,16 +7,17 @@ transaction; what programs change by SQL waits for the service's next look, and 
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, select, update
 from sqlalchemy import bindparam as given
 
 from sync.accounts.folding import folded
 from sync.accounts.overlay import OWN
 from sync.accounts.queries import plain
 from sync.store.database import Database
-from sync.store.dialect import among
+from sync.store.dialect import among_parameter, many
 from sync.store.schema import account_index, accounts
 
 AT_ONCE = 1000  # accounts
@@ -87,17 +88,17 @@ def _ids(value: Any) -> Iterator[int]:
 
 def any_stale(connection: Connection, company_id: int) -> bool:
     """Whether any account has changed since its entry was made."""
-    return bool(connection.scalar(select(exists().where(*_stale(company_id)))))
+    return bool(connection.scalar(_ANY_STALE, {"of_company": company_id}))
 
 
-def _stale(company_id: int) -> list[ColumnElement[bool]]:
-    # A sum keeps SQLite from the index that holds all texts: the one of what is stale is mostly empty.
-    return [account_index.c.company_id + 0 == company_id, account_index.c.text.is_(None)]
+# A sum keeps SQLite from the index that holds all texts: the one of what is stale is mostly empty.
+_STALE = (account_index.c.company_id + 0 == given("of_company")) & account_index.c.text.is_(None)
+_ANY_STALE = select(exists().where(_STALE))
 
 
 def stale_entries(connection: Connection, company_id: int, limit: int) -> Sequence[tuple[int, Entry]]:
     """The accounts that changed since their entry was made, at most so many, with the entries they ought to have."""
-    return _entries(connection, *_stale(company_id), limit=limit)
+    return _read(connection, _entries(_STALE), {"of_company": company_id, "at_most": limit})
 
 
 def refresh_index(connection: Connection, company_id: int, organization_ids: Collection[int] | None = None) -> int:
@@ -105,34 +106,52 @@ def refresh_index(connection: Connection, company_id: int, organization_ids: Col
 
     PostgreSQL: what another transaction is editing is left to it, or to the next look.
     """
-    refreshed = 0
+    refreshed, dialect = 0, connection.dialect.name
     while mine := _take(connection, company_id, organization_ids):
-        its = (account_index.c.company_id == company_id) & among(connection, account_index.c.organization_id, mine)
-        _write(connection, company_id, _entries(connection, its, limit=AT_ONCE))
+        theirs = {"of_company": company_id, "organizations": many(dialect, mine)}
+        _write(connection, company_id, _read(connection, _entries_of(dialect), theirs | {"at_most": AT_ONCE}))
         refreshed += len(mine)
     return refreshed
 
 
 def _take(connection: Connection, company_id: int, organization_ids: Collection[int] | None) -> Sequence[int]:
     """Some accounts with stale entries, which nobody can edit before this transaction ends."""
-    stale = _stale(company_id)
-    if organization_ids is not None:
-        stale.append(among(connection, account_index.c.organization_id, organization_ids))
-    query = select(account_index.c.organization_id).where(*stale).limit(AT_ONCE)
-    return connection.scalars(query.with_for_update(skip_locked=True)).all()
+    dialect, theirs = connection.dialect.name, {"of_company": company_id}
+    if organization_ids is None:
+        return connection.scalars(_taken(dialect, some=False), theirs).all()
+    return connection.scalars(
+        _taken(dialect, some=True), theirs | {"organizations": many(dialect, organization_ids)}
+    ).all()
 
 
-def _entries(connection: Connection, *which: ColumnElement[bool], limit: int) -> Sequence[tuple[int, Entry]]:
+@cache
+def _taken(dialect: str, *, some: bool) -> Select[Any]:
+    query = select(account_index.c.organization_id).where(_STALE)
+    if some:
+        query = query.where(among_parameter(dialect, account_index.c.organization_id, "organizations"))
+    return query.limit(AT_ONCE).with_for_update(skip_locked=True)
+
+
+@cache
+def _entries_of(dialect: str) -> Select[Any]:
+    theirs = among_parameter(dialect, account_index.c.organization_id, "organizations")
+    return _entries((account_index.c.company_id == given("of_company")) & theirs)
+
+
+def _entries(which: ColumnElement[bool]) -> Select[Any]:
     its_account = (accounts.c.company_id == account_index.c.company_id) & (
         accounts.c.organization_id == account_index.c.organization_id
     )
-    query = (
+    return (
         select(accounts.c.organization_id, *(accounts.c[name] for name in _COLUMNS))
         .select_from(account_index.join(accounts, its_account))
-        .where(*which)
-        .limit(limit)
+        .where(which)
+        .limit(given("at_most"))
     )
-    return [(row["organization_id"], entry_of(plain(row))) for row in connection.execute(query).mappings()]
+
+
+def _read(connection: Connection, query: Select[Any], which: Mapping[str, Any]) -> Sequence[tuple[int, Entry]]:
+    return [(row["organization_id"], entry_of(plain(row))) for row in connection.execute(query, which).mappings()]
 
 
 def freshen_index(database: Database, company_id: int) -> int:

@@ -6,9 +6,10 @@ known of one account in `details`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, func, select
 
 from sync.accounts.folding import folded
 from sync.store.dialect import among
@@ -74,11 +75,17 @@ def find_organizations(connection: Connection, company_id: int, text: str) -> Se
 
 def load_users(connection: Connection, company_id: int, *, only_active: bool = False) -> Mapping[int, str]:
     """The names of all users, by id; or of those who can still be given anything."""
-    query = select(_USERS.c.id, _USERS.c.name).where(_USERS.c.company_id == company_id)
+    found = connection.execute(_users(only_active=only_active), {"company": company_id})
+    return {one: name for one, name in found if name}
+
+
+@cache
+def _users(*, only_active: bool) -> Select[Any]:
+    query = select(_USERS.c.id, _USERS.c.name).where(_USERS.c.company_id == bindparam("company"))
     if only_active:
         gone = func.coalesce(_USERS.c.is_deleted, False)
         query = query.where(_USERS.c.deleted_at.is_(None), func.coalesce(_USERS.c.active_flag, True), ~gone)
-    return {one: name for one, name in connection.execute(query) if name}
+    return query
 
 
 def find_users(connection: Connection, company_id: int, text: str) -> Sequence[Named]:

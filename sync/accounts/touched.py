@@ -1,15 +1,16 @@
 """Which accounts a change of mirrored rows bears on. Reads only."""
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from sync.accounts.selecting import take_turn
 from sync.pipedrive.entities import DEALS, Entity
 from sync.pipedrive.records import Key
-from sync.store.dialect import among
+from sync.store.dialect import among_parameter, many
 from sync.store.schema import TABLES
 
 # A column that names a record which in turn names the organization; any other names the organization itself.
@@ -25,20 +26,21 @@ def touched_organizations(connection: Connection, company_id: int, entity: Entit
     if not keys or not entity.leads_to_organization:
         return set()
     take_turn(connection, company_id)
+    dialect = connection.dialect.name
     ids = [key[0] for key in keys if isinstance(key[0], int)]
+    given = {"company": company_id, "ids": many(dialect, ids)}
     return {
         organization
         for name in entity.leads_to_organization
-        for organization in connection.scalars(_organizations(connection, company_id, entity, name, ids))
+        for organization in connection.scalars(_organizations(dialect, entity, name), given)
         if organization is not None
     }
 
 
-def _organizations(
-    connection: Connection, company_id: int, entity: Entity, name: str, ids: Collection[int]
-) -> Select[Any]:
+@cache
+def _organizations(dialect: str, entity: Entity, name: str) -> Select[Any]:
     table = TABLES[entity.name]
-    chosen = (table.c.company_id == company_id) & among(connection, table.c[entity.key[0]], ids)
+    chosen = (table.c.company_id == bindparam("company")) & among_parameter(dialect, table.c[entity.key[0]], "ids")
     via = _VIA.get(name)
     if via is None:
         return select(table.c[name]).where(chosen)

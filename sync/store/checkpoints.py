@@ -6,7 +6,7 @@ The columns and what they mean stand in `schema.checkpoints`. What follows from 
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from sync.store.dialect import put
 from sync.store.schema import checkpoints
@@ -19,18 +19,19 @@ _FRESH: Checkpoint = {column.name: None for column in checkpoints.c} | {
     "mark_settled": False,
 }
 
+_ALL = select(checkpoints).where(checkpoints.c.company_id == bindparam("company"))
+_ONE = _ALL.where(checkpoints.c.listing == bindparam("its_listing"))
+
 
 def load_checkpoint(connection: Connection, company_id: int, listing: str) -> Checkpoint:
     """The checkpoint of a listing; one without any progress if it was never read."""
-    found = connection.execute(
-        select(checkpoints).where(checkpoints.c.company_id == company_id, checkpoints.c.listing == listing)
-    ).one_or_none()
+    found = connection.execute(_ONE, {"company": company_id, "its_listing": listing}).one_or_none()
     return found._asdict() if found else {**_FRESH, "company_id": company_id, "listing": listing}
 
 
 def load_checkpoints(connection: Connection, company_id: int) -> dict[str, Checkpoint]:
     """Every checkpoint of a company, by listing."""
-    found = connection.execute(select(checkpoints).where(checkpoints.c.company_id == company_id))
+    found = connection.execute(_ALL, {"company": company_id})
     return {row.listing: row._asdict() for row in found}
 
 

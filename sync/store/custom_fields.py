@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, literal, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, exists, func, literal, select, update
 
 from sync.pipedrive.entities import Entity
 from sync.store.schema import TABLES, account_edits, accounts
@@ -25,16 +26,7 @@ def load_definitions(
     connection: Connection, company_id: int, singular: str, *, and_deleted: bool = False
 ) -> Sequence[StoredDefinition]:
     """The definitions of an entity's fields; `and_deleted` adds those that Pipedrive has no more."""
-    fields = TABLES["fields"]
-    found = connection.execute(
-        select(fields)
-        .where(
-            fields.c.company_id == company_id,
-            fields.c.entity == singular,
-            true() if and_deleted else fields.c.deleted_at.is_(None),
-        )
-        .order_by(fields.c.field_code)
-    )
+    found = connection.execute(_definitions(and_deleted=and_deleted), {"company": company_id, "of_entity": singular})
     return [
         StoredDefinition(
             row.field_code,
@@ -45,6 +37,16 @@ def load_definitions(
         )
         for row in found
     ]
+
+
+@cache
+def _definitions(*, and_deleted: bool) -> Select[Any]:
+    fields = TABLES["fields"].c
+    query = select(fields.field_code, fields.field_name, fields.field_type, fields.options, fields.is_custom_field)
+    query = query.where(fields.company_id == bindparam("company"), fields.entity == bindparam("of_entity"))
+    if not and_deleted:
+        query = query.where(fields.deleted_at.is_(None))
+    return query.order_by(fields.field_code)
 
 
 def remove_custom_field(connection: Connection, company_id: int, entity: Entity, code: str) -> None:

@@ -7,6 +7,7 @@ transaction.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Exists,
     Select,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -29,6 +31,21 @@ from sync.store.dialect import among, insert_into
 from sync.store.schema import account_edits, account_history, accounts, conflicts, parked_changes
 
 _EDITS, _PARKED, _HISTORY = account_edits.c, parked_changes.c, account_history.c
+_MINE = _EDITS.company_id == bindparam("company")
+_ANY = select(1).where(_MINE).limit(1)
+_LOCKED = (
+    select(accounts.c.organization_id)
+    .where(
+        accounts.c.company_id == bindparam("company"),
+        accounts.c.organization_id == bindparam("organization"),
+    )
+    .with_for_update()
+)
+_MOVED = (
+    update(account_edits)
+    .where(_MINE, _EDITS.organization_id == bindparam("organization"), _EDITS.field == bindparam("its_field"))
+    .values(base_value=bindparam("base"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +101,22 @@ def load_queue(
     connection: Connection, company_id: int, *, approved_until: datetime | None, approved_hand: str
 ) -> Queue:
     """Which accounts have something to send, whether or not it was approved; what one hand edits always is."""
-    first = func.min(_EDITS.edited_at)
-    unapproved = _EDITS.edited_by != approved_hand
-    if approved_until is not None:
-        unapproved = unapproved & (_EDITS.edited_at > approved_until)
-    new = func.count(case((unapproved, 1)))
-    found = connection.execute(
-        select(_EDITS.organization_id, new.label("new"))
-        .where(_EDITS.company_id == company_id, _sendable())
-        .group_by(_EDITS.organization_id)
-        .order_by(first, _EDITS.organization_id)
-    )
-    rows = [(row.organization_id, row.new) for row in found]
+    given = {"company": company_id, "approved_until": approved_until, "approved_hand": approved_hand}
+    rows = connection.execute(_queue(any_approved=approved_until is not None), given).all()
     return Queue([one for one, new in rows if not new], [one for one, new in rows if new])
+
+
+@cache
+def _queue(*, any_approved: bool) -> Select[Any]:
+    unapproved = _EDITS.edited_by != bindparam("approved_hand")
+    if any_approved:
+        unapproved = unapproved & (_EDITS.edited_at > bindparam("approved_until"))
+    return (
+        select(_EDITS.organization_id, func.count(case((unapproved, 1))))
+        .where(_MINE, _sendable())
+        .group_by(_EDITS.organization_id)
+        .order_by(func.min(_EDITS.edited_at), _EDITS.organization_id)
+    )
 
 
 def _sendable() -> ColumnElement[bool]:
@@ -135,6 +155,13 @@ def load_edits(
     connection: Connection, company_id: int, organization_id: int | None = None, *, only_own: bool = False
 ) -> Sequence[Edit]:
     """The edits of one account, or of all, in the order of accounts and fields."""
+    query = _edits(of_one=organization_id is not None, only_own=only_own)
+    given = {"company": company_id, "organization": organization_id}
+    return [Edit(*row) for row in connection.execute(query, given)]
+
+
+@cache
+def _edits(*, of_one: bool, only_own: bool) -> Select[Any]:
     query = (
         select(
             _EDITS.organization_id,
@@ -147,14 +174,14 @@ def load_edits(
             _is_parked(),
             _is_disputed(),
         )
-        .where(_EDITS.company_id == company_id)
+        .where(_MINE)
         .order_by(_EDITS.organization_id, _EDITS.field)
     )
-    if organization_id is not None:
-        query = query.where(_EDITS.organization_id == organization_id)
+    if of_one:
+        query = query.where(_EDITS.organization_id == bindparam("organization"))
     if only_own:
         query = query.where(_EDITS.field.like("fields.%"))
-    return [Edit(*row) for row in connection.execute(query)]
+    return query
 
 
 def load_own_edits(connection: Connection, company_id: int) -> Sequence[Edit]:
@@ -200,7 +227,7 @@ def count_edited_by(connection: Connection, company_id: int, hand: str) -> int:
 
 def any_edits(connection: Connection, company_id: int) -> bool:
     """Whether any field waits."""
-    return connection.scalar(select(1).where(_EDITS.company_id == company_id).limit(1)) is not None
+    return connection.scalar(_ANY, {"company": company_id}) is not None
 
 
 def drop_edits(connection: Connection, company_id: int, organization_id: int, fields: Collection[str]) -> None:
@@ -212,14 +239,13 @@ def drop_edits(connection: Connection, company_id: int, organization_id: int, fi
 
 def move_base(connection: Connection, edit: Edit, company_id: int, value: Any) -> None:
     """What both sides agreed on last, of a field that goes on waiting."""
-    moved = update(account_edits).where(*_of(account_edits, company_id, edit.organization_id, [edit.field]))
-    connection.execute(moved.values(base_value=value))
+    its_field = {"company": company_id, "organization": edit.organization_id, "its_field": edit.field}
+    connection.execute(_MOVED, {**its_field, "base": value})
 
 
 def lock_account(connection: Connection, company_id: int, organization_id: int) -> bool:
     """Let nobody edit an account before this transaction ends; whether there is one."""
-    its_row = (accounts.c.company_id == company_id) & (accounts.c.organization_id == organization_id)
-    return connection.scalar(select(accounts.c.organization_id).where(its_row).with_for_update()) is not None
+    return connection.scalar(_LOCKED, {"company": company_id, "organization": organization_id}) is not None
 
 
 def park(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from sync.store.dialect import put
 from sync.store.schema import accounts, write_back
@@ -20,13 +20,14 @@ class Hold:
     events_seen_at: datetime | None = None
 
 
+_HOLD = select(*(write_back.c[name] for name in Hold.__dataclass_fields__)).where(
+    write_back.c.company_id == bindparam("company")
+)
+
+
 def load_hold(connection: Connection, company_id: int) -> Hold:
     """What keeps a company's writes back."""
-    columns = write_back.c
-    query = select(
-        columns.paused_at, columns.paused_by, columns.approved_at, columns.approved_by, columns.events_seen_at
-    )
-    row = connection.execute(query.where(columns.company_id == company_id)).one_or_none()
+    row = connection.execute(_HOLD, {"company": company_id}).one_or_none()
     return Hold() if row is None else Hold(*row)
 
 

@@ -8,9 +8,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
 
 from sync.pipedrive.events import Action, Event
 from sync.store.bulk import put_rows
@@ -97,6 +109,33 @@ def save_events(connection: Connection, received: Sequence[Received]) -> list[bo
 
 
 _RECEIVED = frozenset(inbox.c.keys()) - {"applied_at"}
+_OURS = inbox.c.company_id == bindparam("company")
+
+
+def _in(state: State) -> ColumnElement[bool]:
+    # The state as a literal: the index of those that wait is made for it.
+    return and_(_OURS, inbox.c.state == literal_column(f"'{state.value}'"))
+
+
+_ANY_PENDING = select(inbox.c.event_id).where(_in(State.PENDING)).limit(1)
+_PENDING = (
+    select(*(inbox.c[name] for name in Waiting.__dataclass_fields__))
+    .where(_in(State.PENDING))
+    .order_by(inbox.c.event_time, inbox.c.received_at, inbox.c.event_id)
+    .limit(bindparam("at_most"))
+)
+_SETTLED = (
+    update(inbox)
+    .where(_OURS, inbox.c.event_id == bindparam("its_id"), inbox.c.occurrence == bindparam("its_occurrence"))
+    .values(state=bindparam("its_state"), error=bindparam("its_error"), applied_at=bindparam("at"))
+)
+_FAILED_THEN = and_(
+    _in(State.FAILED), inbox.c.entity == bindparam("of_entity"), inbox.c.applied_at <= bindparam("read_at")
+)
+_FAILED_BEFORE = select(inbox.c.entity_id).where(_FAILED_THEN)
+_BY_STATE = select(inbox.c.state, func.count().label("number")).where(_OURS).group_by(inbox.c.state)
+_OLDEST_PENDING = select(func.min(inbox.c.received_at)).where(_in(State.PENDING))
+_LAST_RECEIVED = select(func.max(inbox.c.received_at)).where(_OURS)
 
 
 def _row(received: Received) -> dict[str, Any]:
@@ -127,21 +166,12 @@ def _taken(keys: set[tuple[Any, ...]], key: tuple[Any, ...]) -> bool:
 
 def any_pending(connection: Connection, company_id: int) -> bool:
     """Whether an event waits."""
-    return (
-        connection.execute(select(inbox.c.event_id).where(*_in(company_id, State.PENDING)).limit(1)).first() is not None
-    )
+    return connection.scalar(_ANY_PENDING, {"company": company_id}) is not None
 
 
 def load_pending(connection: Connection, company_id: int, limit: int) -> list[Waiting]:
     """Events that wait, in the order in which they happened."""
-    columns = (inbox.c[name] for name in Waiting.__dataclass_fields__)
-    found = connection.execute(
-        select(*columns)
-        .where(*_in(company_id, State.PENDING))
-        .order_by(inbox.c.event_time, inbox.c.received_at, inbox.c.event_id)
-        .limit(limit)
-    )
-    return [Waiting(*row) for row in found]
+    return [Waiting(*row) for row in connection.execute(_PENDING, {"company": company_id, "at_most": limit})]
 
 
 def load_deletions(connection: Connection, company_id: int, entity: str, ids: Collection[int]) -> dict[int, datetime]:
@@ -164,15 +194,12 @@ def load_deletions(connection: Connection, company_id: int, entity: str, ids: Co
 def settle_events(connection: Connection, company_id: int, settled: Sequence[Settled], *, at: datetime) -> None:
     """Note what became of events."""
     if settled:
-        statement = update(inbox).where(
-            inbox.c.company_id == company_id,
-            inbox.c.event_id == bindparam("its_id"),
-            inbox.c.occurrence == bindparam("its_occurrence"),
-        )
         connection.execute(
-            statement.values(state=bindparam("its_state"), error=bindparam("its_error"), applied_at=at),
+            _SETTLED,
             [
                 {
+                    "company": company_id,
+                    "at": at,
                     "its_id": one.key[0],
                     "its_occurrence": one.key[1],
                     "its_state": one.state.value,
@@ -187,48 +214,37 @@ def revive_failed(
     connection: Connection, company_id: int, entity: str, ids: Collection[int], *, read_at: datetime
 ) -> None:
     """Let events that failed before their records were read be tried once more."""
-    failed = and_(*_in(company_id, State.FAILED), inbox.c.entity == entity, inbox.c.applied_at <= read_at)
+    given = {"company": company_id, "of_entity": entity, "read_at": read_at}
     # Hardly ever has any failed: looking first is cheaper than naming every record.
-    theirs = set(connection.scalars(select(inbox.c.entity_id).where(failed))) & set(ids)
+    theirs = set(connection.scalars(_FAILED_BEFORE, given)) & set(ids)
     if theirs:
         chosen = among(connection, inbox.c.entity_id, theirs)
-        connection.execute(update(inbox).where(failed, chosen).values(state=State.PENDING.value))
+        connection.execute(update(inbox).where(_FAILED_THEN, chosen).values(state=State.PENDING.value), given)
 
 
 def count_events(connection: Connection, company_id: int) -> Counts:
     """How full the inbox is."""
-    by_state = connection.execute(
-        select(inbox.c.state, func.count().label("number"))
-        .where(inbox.c.company_id == company_id)
-        .group_by(inbox.c.state)
-    )
-    states = {row.state: row.number for row in by_state}
+    states = {row.state: row.number for row in connection.execute(_BY_STATE, {"company": company_id})}
     return Counts(states, oldest_pending(connection, company_id), last_received(connection, company_id))
 
 
 def oldest_pending(connection: Connection, company_id: int) -> datetime | None:
     """When the event came that has waited longest."""
-    oldest: datetime | None = connection.scalar(
-        select(func.min(inbox.c.received_at)).where(*_in(company_id, State.PENDING))
-    )
+    oldest: datetime | None = connection.scalar(_OLDEST_PENDING, {"company": company_id})
     return oldest
 
 
 def last_received(connection: Connection, company_id: int) -> datetime | None:
     """When the last event came."""
-    latest: datetime | None = connection.scalar(
-        select(func.max(inbox.c.received_at)).where(inbox.c.company_id == company_id)
-    )
+    latest: datetime | None = connection.scalar(_LAST_RECEIVED, {"company": company_id})
     return latest
 
 
 def load_failures(connection: Connection, company_id: int, limit: int) -> list[Mapping[str, Any]]:
     """The latest events that failed, and why."""
     shown = (inbox.c.entity, inbox.c.entity_id, inbox.c.action, inbox.c.event_time, inbox.c.error)
-    found = connection.execute(
-        select(*shown).where(*_in(company_id, State.FAILED)).order_by(inbox.c.event_time.desc()).limit(limit)
-    )
-    return [row._asdict() for row in found]
+    query = select(*shown).where(_in(State.FAILED)).order_by(inbox.c.event_time.desc()).limit(limit)
+    return [row._asdict() for row in connection.execute(query, {"company": company_id})]
 
 
 def prune_events(connection: Connection, company_id: int, *, before: datetime) -> int:
@@ -238,11 +254,6 @@ def prune_events(connection: Connection, company_id: int, *, before: datetime) -
     return connection.execute(gone).rowcount
 
 
-def _in(company_id: int, state: State) -> tuple[ColumnElement[bool], ...]:
-    # The state as a literal: the index of those that wait is made for it.
-    return inbox.c.company_id == company_id, inbox.c.state == literal_column(f"'{state.value}'")
-
-
 def load_changes(
     connection: Connection, company_id: int, entity: str, *, received_after: datetime, record: int | None = None
 ) -> Sequence[tuple[int, datetime, str]]:
@@ -250,14 +261,19 @@ def load_changes(
 
     `record` narrows them to those of one.
     """
+    given = {"company": company_id, "of_entity": entity, "received_after": received_after, "record": record}
+    return [(row[0], row[1], row[2]) for row in connection.execute(_changes(of_one=record is not None), given)]
+
+
+@cache
+def _changes(*, of_one: bool) -> Select[Any]:
     query = select(inbox.c.entity_id, inbox.c.received_at, inbox.c.payload).where(
-        inbox.c.company_id == company_id,
-        inbox.c.entity == entity,
-        inbox.c.received_at > received_after,
+        _OURS,
+        inbox.c.entity == bindparam("of_entity"),
+        inbox.c.received_at > bindparam("received_after"),
         inbox.c.action == Action.CHANGE,
         inbox.c.payload.is_not(None),
     )
-    if record is not None:
-        query = query.where(inbox.c.entity_id == record)
-    rows = connection.execute(query.order_by(inbox.c.received_at))
-    return [(row.entity_id, row.received_at, row.payload) for row in rows]
+    if of_one:
+        query = query.where(inbox.c.entity_id == bindparam("record"))
+    return query.order_by(inbox.c.received_at)

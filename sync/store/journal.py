@@ -8,9 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, update
 
 from sync.store.dialect import among
 from sync.store.schema import journal
@@ -66,6 +67,7 @@ class Write:
 
 
 _NAMES = tuple(name for name in Write.__dataclass_fields__)
+_WRITES = select(*(_JOURNAL[name] for name in _NAMES)).where(_JOURNAL.company_id == bindparam("company"))
 
 
 def add_write(connection: Connection, company_id: int, write: Write) -> int:
@@ -96,7 +98,7 @@ def note_outcome(
 
 def load_write(connection: Connection, company_id: int, write_id: int) -> Write | None:
     """One write by its number."""
-    row = connection.execute(_writes(company_id).where(_JOURNAL.id == write_id)).one_or_none()
+    row = connection.execute(_WRITES.where(_JOURNAL.id == write_id), {"company": company_id}).one_or_none()
     return None if row is None else _write(row)
 
 
@@ -104,25 +106,32 @@ def load_unsettled(
     connection: Connection, company_id: int, *, entity: str | None = None, organization_id: int | None = None
 ) -> Sequence[Write]:
     """The writes whose outcome is not known or that wait, in the order in which they were asked for."""
-    query = _writes(company_id).where(_JOURNAL.state.in_([State.WAITING, State.SENT]))
-    if entity is not None:
-        query = query.where(_JOURNAL.entity == entity)
-    if organization_id is not None:
-        query = query.where(_JOURNAL.organization_id == organization_id)
-    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+    query = _unsettled(of_entity=entity is not None, of_one=organization_id is not None)
+    given = {"company": company_id, "of_entity": entity, "organization": organization_id}
+    return [_write(row) for row in connection.execute(query, given)]
+
+
+@cache
+def _unsettled(*, of_entity: bool, of_one: bool) -> Select[Any]:
+    query = _WRITES.where(or_(_JOURNAL.state == State.WAITING, _JOURNAL.state == State.SENT))
+    if of_entity:
+        query = query.where(_JOURNAL.entity == bindparam("of_entity"))
+    if of_one:
+        query = query.where(_JOURNAL.organization_id == bindparam("organization"))
+    return query.order_by(_JOURNAL.id)
 
 
 def load_ended(
     connection: Connection, company_id: int, *, entity: str, records: Collection[int], since: datetime
 ) -> Sequence[Write]:
     """The writes to some records of an entity whose outcome is known since a moment, as far as it can be known."""
-    query = _writes(company_id).where(
+    query = _WRITES.where(
         _JOURNAL.entity == entity,
         _JOURNAL.state.in_([State.DONE, State.FAILED]),
         _JOURNAL.ended_at >= since,
         among(connection, _JOURNAL.record_id, records),
     )
-    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id), {"company": company_id})]
 
 
 def first_sent_at(connection: Connection, company_id: int) -> datetime | None:
@@ -134,20 +143,20 @@ def first_sent_at(connection: Connection, company_id: int) -> datetime | None:
 
 def load_failed(connection: Connection, company_id: int, *, entities: Sequence[str]) -> Sequence[Write]:
     """The writes that failed for good, the latest first."""
-    query = _writes(company_id).where(_JOURNAL.state == State.FAILED, _JOURNAL.entity.in_(entities))
-    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id.desc()))]
+    query = _WRITES.where(_JOURNAL.state == State.FAILED, _JOURNAL.entity.in_(entities))
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id.desc()), {"company": company_id})]
 
 
 def load_not_done(
     connection: Connection, company_id: int, organizations: Collection[int], *, entities: Sequence[str]
 ) -> Sequence[Write]:
     """The writes for some organizations that wait, have no answer yet or failed, in the order of their asking."""
-    query = _writes(company_id).where(
+    query = _WRITES.where(
         among(connection, _JOURNAL.organization_id, organizations),
         _JOURNAL.entity.in_(entities),
         _JOURNAL.state != State.DONE,
     )
-    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id))]
+    return [_write(row) for row in connection.execute(query.order_by(_JOURNAL.id), {"company": company_id})]
 
 
 def created_records(connection: Connection, company_id: int, entity: str) -> set[int]:
@@ -165,10 +174,6 @@ def count_writes(connection: Connection, company_id: int) -> dict[str, int]:
     """How many writes are in each state."""
     query = select(_JOURNAL.state, func.count()).where(_JOURNAL.company_id == company_id).group_by(_JOURNAL.state)
     return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _writes(company_id: int) -> Any:
-    return select(*(_JOURNAL[name] for name in _NAMES)).where(_JOURNAL.company_id == company_id)
 
 
 def _write(row: Any) -> Write:

@@ -7,14 +7,16 @@ itself, so that no order of arrival can break it. All functions work in the call
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Table,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -30,7 +32,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.records import Key, Row, key_of
 from sync.store.bulk import Rule, put_rows
-from sync.store.dialect import among, key_names
+from sync.store.dialect import among, among_parameter, key_names, many
 from sync.store.errors import words_of
 from sync.store.schema import TABLES, accounts
 from sync.store.types import Json, Timestamp, timestamp_text
@@ -159,28 +161,36 @@ class Held:
 
 def load_record(connection: Connection, company_id: int, entity: Entity, record_id: int) -> Mapping[str, Any] | None:
     """One row as it is held, deleted or not; None if it was never mirrored."""
-    table = TABLES[entity.name]
-    query = select(table).where(table.c.company_id == company_id, table.c.id == record_id)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(_record(entity), {"company": company_id, "record": record_id}).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+@cache
+def _record(entity: Entity) -> Select[Any]:
+    table = TABLES[entity.name]
+    return select(table).where(table.c.company_id == bindparam("company"), table.c.id == bindparam("record"))
 
 
 def held_rows(connection: Connection, company_id: int, entity: Entity, ids: Collection[int]) -> dict[int, Held]:
     """What is held of these records, by id; only of entities that events tell of."""
+    dialect = connection.dialect.name
+    found = connection.execute(_held(dialect, entity), {"company": company_id, "ids": many(dialect, ids)})
+    return {one: Held(*ages) for one, *ages in found}
+
+
+@cache
+def _held(dialect: str, entity: Entity) -> Select[Any]:
     table = TABLES[entity.name]
     changed_at = func.coalesce(table.c.update_time, table.c.add_time) if "update_time" in table.c else null()
     custom_fields = table.c.custom_fields if entity.has_custom_fields else null()
-    found = connection.execute(
-        select(
-            table.c.id,
-            type_coerce(changed_at, Timestamp()),
-            table.c.event_time,
-            table.c.synced_at,
-            table.c.deleted_at.is_not(None),
-            type_coerce(custom_fields, Json),
-        ).where(table.c.company_id == company_id, among(connection, table.c.id, ids))
-    )
-    return {one: Held(*ages) for one, *ages in found}
+    return select(
+        table.c.id,
+        type_coerce(changed_at, Timestamp()),
+        table.c.event_time,
+        table.c.synced_at,
+        table.c.deleted_at.is_not(None),
+        type_coerce(custom_fields, Json),
+    ).where(table.c.company_id == bindparam("company"), among_parameter(dialect, table.c.id, "ids"))
 
 
 def mark_told_deleted(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from sync.store.dialect import among, put
 from sync.store.schema import rejected_records
@@ -46,15 +46,23 @@ def save_rejections(
         put(connection, rejected_records, keys, values)
 
 
+_ASIDE = select(rejected_records.c.record_id).where(
+    rejected_records.c.company_id == bindparam("company"), rejected_records.c.entity == bindparam("of_entity")
+)
+
+
 def forget_rejections(connection: Connection, company_id: int, entity: str, record_ids: Collection[str]) -> None:
     """These records fit now."""
-    aside = (rejected_records.c.company_id == company_id) & (rejected_records.c.entity == entity)
     # Hardly ever is anything set aside: looking first is far cheaper than naming every record that fits.
-    fitting = set(connection.scalars(select(rejected_records.c.record_id).where(aside))) & set(record_ids)
+    fitting = set(connection.scalars(_ASIDE, {"company": company_id, "of_entity": entity})) & set(record_ids)
     if fitting:
-        connection.execute(
-            delete(rejected_records).where(aside, among(connection, rejected_records.c.record_id, fitting))
+        columns = rejected_records.c
+        these = (
+            columns.company_id == company_id,
+            columns.entity == entity,
+            among(connection, columns.record_id, fitting),
         )
+        connection.execute(delete(rejected_records).where(*these))
 
 
 def load_rejections(connection: Connection, company_id: int, limit: int) -> Sequence[SetAside]:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, literal, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, literal, or_, select, type_coerce
 
 from sync.pipedrive.entities import BY_NAME, Entity
 from sync.store.dialect import among, insert_into, put, whole_second
@@ -33,6 +33,13 @@ class Subscription:
     checked_at: datetime
 
 
+_SUBSCRIPTIONS = (
+    select(*(webhooks.c[name] for name in Subscription.__dataclass_fields__))
+    .where(webhooks.c.company_id == bindparam("company"))
+    .order_by(webhooks.c.event_object, webhooks.c.webhook_id)
+)
+
+
 def hash_password(password: str) -> str:
     """A salted hash that is slow to guess from."""
     salt = secrets.token_bytes(16)
@@ -48,12 +55,7 @@ def password_fits(password: str, password_hash: str) -> bool:
 
 def load_subscriptions(connection: Connection, company_id: int) -> list[Subscription]:
     """Our webhooks, by what they tell of."""
-    found = connection.execute(
-        select(*(webhooks.c[name] for name in Subscription.__dataclass_fields__))
-        .where(webhooks.c.company_id == company_id)
-        .order_by(webhooks.c.event_object, webhooks.c.webhook_id)
-    )
-    return [Subscription(*row) for row in found]
+    return [Subscription(*row) for row in connection.execute(_SUBSCRIPTIONS, {"company": company_id})]
 
 
 def load_password_hashes(connection: Connection, auth_user: str) -> set[str]:
@@ -134,16 +136,15 @@ def forget_announced(connection: Connection, company_id: int, *, before: datetim
         )
 
 
+_MISSED = select(func.count(), func.max(unannounced_changes.c.found_at)).where(
+    unannounced_changes.c.company_id == bindparam("company"),
+    unannounced_changes.c.found_at < bindparam("found_before"),
+)
+
+
 def count_missed(connection: Connection, company_id: int, *, found_before: datetime) -> Missed:
     """The changes that no event told of, though a poll found them before a moment."""
-    found_at = unannounced_changes.c.found_at
-    return Missed(
-        *connection.execute(
-            select(func.count(), func.max(found_at)).where(
-                unannounced_changes.c.company_id == company_id, found_at < found_before
-            )
-        ).one()
-    )
+    return Missed(*connection.execute(_MISSED, {"company": company_id, "found_before": found_before}).one())
 
 
 def _told(
