@@ -53,6 +53,7 @@ class Database:
         """A transaction that only reads. Raises `DatabaseError`."""
         with _failures_as_errors(self.name), self.engine.connect() as connection:
             yield connection
+            connection.commit()  # psycopg: rolled back, the connection forgets every statement it has prepared
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
