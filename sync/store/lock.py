@@ -5,7 +5,7 @@ that holds them, however it ends. Commands that only read, or record an edit, do
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from filelock import FileLock, Timeout
@@ -112,6 +112,10 @@ class _SessionInstanceLock:
         return True
 
     def release(self) -> None:
+        if self._session is not None:
+            # At once: the server may take its time to notice that a session has ended.
+            with suppress(DatabaseError), self._database.failures():
+                self._session.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
         self._drop()
 
     def _drop(self) -> None:
