@@ -24,6 +24,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    literal_column,
     null,
     or_,
     select,
@@ -47,7 +48,8 @@ NO_CURRENCY = ""  # the currency, in account_won_values, of won deals that have 
 
 _DEFAULT_DECIMALS = 2
 _ORGANIZATIONS, _DEALS, _CURRENCIES = TABLES["organizations"], TABLES["deals"], TABLES["currencies"]
-_WON = _DEALS.c.status == "won"
+# The state as a literal: the index of won deals is made for it, and SQLite makes a plan anew for every other value.
+_WON = _DEALS.c.status == literal_column("'won'")
 _UPDATED_AT = accounts.c.updated_at.type
 _DECIMALS = select(func.max(_CURRENCIES.c.decimal_points)).where(
     _CURRENCIES.c.company_id == bindparam("company"),
