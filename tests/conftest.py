@@ -63,6 +63,14 @@ def _compile_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hash_quickly() -> Iterator[None]:
+    """Webhooks are installed in many tests, and nobody there guesses what Pipedrive signs in with."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sync.store.webhooks._SCRYPT", {"n": 2, "r": 8, "p": 1})
+        yield
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with the newest schema."""

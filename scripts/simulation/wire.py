@@ -57,6 +57,7 @@ class SandboxAdapter(BaseAdapter):
 def connect_directly(client: Client, sandbox: Sandbox, rng: random.Random) -> None:
     """Let a client's requests be function calls, and its waits replay."""
     client._session.mount(sandbox.url, SandboxAdapter(sandbox))
+    client._session.trust_env = False  # or it looks for a proxy before every call
     client._rng = rng
 
 
