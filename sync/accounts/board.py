@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     Connection,
@@ -34,6 +35,7 @@ from sync.store.dialect import among
 from sync.store.schema import TABLES, account_index, accounts
 
 _ACTIVITIES = TABLES["activities"]
+_BUCKETS = tuple(Bucket)
 _ORGANIZATION: ColumnElement[int] = literal_column("organization_id")  # of the only query that is selected from
 _SHOWN = (
     *("organization_id", "name", "owner_id", "status", "won_value", "currency", "label_ids", "last_activity_time"),
@@ -84,11 +86,13 @@ def load_board(
 ) -> Sequence[Column]:
     """All columns, each with its first cards."""
     wanted = conditions(connection, company_id, filter, calendar)
-    sums, ids = _found(connection, wanted, calendar, per_column)
+    # SQLite is quicker in its index, which is in order and has all, than in what it puts aside.
+    matching = _matching(wanted, once=filter.is_costly and connection.dialect.name == "postgresql")
+    sums, buckets = _found(connection, matching, calendar, per_column)
     cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in Bucket}
-    for card in _cards(connection, company_id, ids):
-        cards[_bucket(card, calendar)].append(card)
-    return [_column(bucket, sums[bucket], cards[bucket]) for bucket in Bucket]
+    for card in _cards(connection, company_id, list(buckets)):
+        cards[buckets[card.organization_id]].append(card)
+    return [_column(bucket, sums.get(bucket, _NOTHING), cards[bucket]) for bucket in Bucket]
 
 
 def _column(bucket: Bucket, total: _Sum, cards: Sequence[Card]) -> Column:
@@ -106,54 +110,52 @@ def _by_due(card: Card) -> Any:
     return (due.due_date or date.max, due.due_time or "", card.organization_id) if due else ()
 
 
-def _bucket(card: Card, calendar: Calendar) -> Bucket:
-    due = card.next_activity
-    return calendar.bucket(due.due_date, due.due_time) if due else Bucket.NONE
+def _matching(wanted: Sequence[ColumnElement[bool]], *, once: bool) -> CTE:
+    """The accounts that are wanted: judged `once` and put aside, or anew wherever they are asked for."""
+    columns = account_index.c
+    query = select(columns.organization_id, columns.due_date, columns.due_time, columns.won_value).where(*wanted)
+    return query.cte("matching").prefix_with("MATERIALIZED" if once else "NOT MATERIALIZED")
 
 
 def _found(
-    connection: Connection, wanted: Sequence[ColumnElement[bool]], calendar: Calendar, per_column: int
-) -> tuple[Mapping[Bucket, _Sum], Sequence[int]]:
-    """What all columns come to, and the accounts of their cards, in one statement."""
+    connection: Connection, matching: CTE, calendar: Calendar, per_column: int
+) -> tuple[Mapping[Bucket, _Sum], Mapping[int, Bucket]]:
+    """What the columns come to, and the accounts of their cards, in one statement."""
     dialect = connection.dialect.name
-    totals = _totals(dialect, wanted, calendar)
+    totals = _totals(dialect, matching, calendar)
     nothing = [null() for _ in totals.selected_columns][2:]
     parts: list[Select[*tuple[Any, ...]]] = [totals]
-    for bucket in Bucket:
-        first = _in_order(bucket).where(*wanted, due_in(dialect, calendar, bucket)).limit(per_column).subquery()
-        parts.append(select(null(), _ORGANIZATION, *nothing).select_from(first))
-    sums, ids, buckets = dict.fromkeys(Bucket, _NOTHING), [], tuple(Bucket)
-    for place, organization_id, number, valued, *amounts in connection.execute(union_all(*parts)):
-        if place is None:
-            ids.append(organization_id)
+    for number, bucket in enumerate(_BUCKETS):
+        first = _in_order(matching, bucket).where(due_in(dialect, calendar, bucket)).limit(per_column).subquery()
+        parts.append(select(literal_column(str(number)), _ORGANIZATION, *nothing).select_from(first))
+    sums, buckets = {}, {}
+    for place, organization_id, count, valued, *amounts in connection.execute(union_all(*parts)):
+        if organization_id is None:
+            sums[_BUCKETS[place]] = _Sum(count, valued, summed(amounts))
         else:
-            sums[buckets[place]] = _Sum(number, valued, summed(amounts))
-    return sums, ids
+            buckets[organization_id] = _BUCKETS[place]
+    return sums, buckets
 
 
-def _totals(dialect: str, wanted: Sequence[ColumnElement[bool]], calendar: Calendar) -> Select[Any]:
-    """What each column comes to, by its number. Summed up by day and time first, in which order the index is: so
-    nothing is sorted, and what is dear to tell of each account is told of each time.
+def _totals(dialect: str, matching: CTE, calendar: Calendar) -> Select[*tuple[Any, ...]]:
+    """What each column comes to that has any accounts. Summed up by day and time first, in which order the index is: so
+    nothing is sorted, and the bucket is told of each time instead of each account.
     """
-    columns, value = account_index.c, account_index.c.won_value
+    columns, value = matching.c, matching.c.won_value
     amounts = [one.label(f"amount_{number}") for number, one in enumerate(summing(dialect, value))]
     counts = (func.count().label("number"), func.count(value).label("valued"))
-    by_time = (
-        select(columns.due_date, columns.due_time, *counts, *amounts)
-        .where(*wanted)
-        .group_by(columns.due_date, columns.due_time)
-        .subquery()
-    )
+    time = (columns.due_date, columns.due_time)
+    by_time = select(*time, *counts, *amounts).group_by(*time).subquery()
     of = by_time.c
-    again = summing_again(dialect, [of[one.name] for one in amounts])
     place = bucket_number(dialect, calendar).label("place")
-    numbers = (cast(func.sum(of.number), BigInteger), cast(func.sum(of.valued), BigInteger))
-    return select(place, cast(null(), BigInteger), *numbers, *again).group_by(place)
+    again = summing_again(dialect, [of[one.name] for one in amounts])
+    sums = (cast(func.sum(one), BigInteger) for one in (of.number, of.valued))
+    return select(place, cast(null(), BigInteger), *sums, *again).group_by(place)
 
 
-def _in_order(bucket: Bucket) -> Select[Any]:
+def _in_order(matching: CTE, bucket: Bucket) -> Select[Any]:
     """The accounts of a column, in the order of its cards."""
-    columns = account_index.c
+    columns = matching.c
     order = (
         [nulls_last(columns.won_value.desc())]
         if bucket is Bucket.NONE

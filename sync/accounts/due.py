@@ -1,11 +1,10 @@
 """In which of the viewer's days the next activity of an account is due, as SQL: the same as `Calendar.bucket` says.
 
-What has a time of day is judged by its instant, what is due all day by its date; a time that nobody can read counts as
-none.
+The conditions are about columns `due_date` and `due_time`, wherever these are selected from. What has a time of day is
+judged by its instant, what is due all day by its date; a time that nobody can read counts as none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -21,16 +20,9 @@ _HOURS = ("[01][0-9]", "2[0-3]")
 _REST = (":[0-5][0-9]", ":[0-5][0-9]:[0-5][0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """When the next activity is due, wherever that stands."""
-
-    day: ColumnElement[date]
-    time: ColumnElement[str]
-
-
-_INDEXED = _Due(account_index.c.due_date, account_index.c.due_time)
-_NAMED = _Due(column("due_date", account_index.c.due_date.type), column("due_time", account_index.c.due_time.type))
+# Of whatever is selected from: `account_index`, or a query of it.
+_due_date: ColumnElement[date] = column("due_date", account_index.c.due_date.type)
+_due_time: ColumnElement[str] = column("due_time", account_index.c.due_time.type)
 
 
 def due_in(dialect: str, calendar: Calendar, bucket: Bucket) -> ColumnElement[bool]:
@@ -42,36 +34,36 @@ def due_in(dialect: str, calendar: Calendar, bucket: Bucket) -> ColumnElement[bo
 @lru_cache(maxsize=256)
 def _due(dialect: str, bucket: Bucket, first: Edge | None, beyond: Edge | None) -> ColumnElement[bool]:
     if bucket is Bucket.NONE:
-        return _INDEXED.day.is_(None)
+        return _due_date.is_(None)
     bounds: list[ColumnElement[bool]] = []
     if first is not None:
-        bounds += [_INDEXED.day >= _days(first)[0], not_(_before(dialect, first, _INDEXED))]
+        bounds += [_due_date >= _days(first)[0], not_(_before(dialect, first))]
     if beyond is not None:
-        bounds += [_INDEXED.day <= _days(beyond)[1], _before(dialect, beyond, _INDEXED)]
+        bounds += [_due_date <= _days(beyond)[1], _before(dialect, beyond)]
     return and_(*bounds)
 
 
 def bucket_number(dialect: str, calendar: Calendar) -> ColumnElement[int]:
-    """The place among all buckets of the one in which `due_date` and `due_time` of an inner query fall."""
+    """The place among all buckets of the one in which the next activity of an account is due."""
     return _number(dialect, tuple(calendar.edges(bucket)[1] for bucket in _BUCKETS[1:-1]))
 
 
 @lru_cache(maxsize=64)
 def _number(dialect: str, ends: Sequence[Edge | None]) -> ColumnElement[int]:
     """The same; `ends` are those of all buckets but the first and the last."""
-    ended = [(_before(dialect, edge, _NAMED), place) for place, edge in enumerate(ends, 1) if edge is not None]
-    numbers = [(_NAMED.day.is_(None), 0), *ended]
+    ended = [(_before(dialect, edge), place) for place, edge in enumerate(ends, 1) if edge is not None]
+    numbers = [(_due_date.is_(None), 0), *ended]
     last = literal_column(str(len(_BUCKETS) - 1), Integer())
     return case(*((when, literal_column(str(place), Integer())) for when, place in numbers), else_=last)
 
 
-def _before(dialect: str, edge: Edge, due: _Due) -> ColumnElement[bool]:
+def _before(dialect: str, edge: Edge) -> ColumnElement[bool]:
     """That something is due before a day begins. Where the day has a date, most rows are judged by theirs alone."""
     moment, time = edge.moment.date(), f"{edge.moment:%H:%M}"
-    earlier = or_(due.day < moment, and_(due.day == moment, _hour_and_minute(dialect, due) < time))
-    exact = case((_is_timed(dialect, due), earlier), else_=due.day < edge.day)
+    earlier = or_(_due_date < moment, and_(_due_date == moment, _hour_and_minute(dialect) < time))
+    exact = case((_is_timed(dialect), earlier), else_=_due_date < edge.day)
     first, last = _days(edge)
-    return or_(due.day < first, and_(due.day <= last, exact))
+    return or_(_due_date < first, and_(_due_date <= last, exact))
 
 
 def _days(edge: Edge) -> tuple[date, date]:
@@ -80,14 +72,14 @@ def _days(edge: Edge) -> tuple[date, date]:
     return min(moment, edge.day), max(moment, edge.day)
 
 
-def _hour_and_minute(dialect: str, due: _Due) -> ColumnElement[Any]:
-    found: ColumnElement[Any] = func.substr(due.time, 1, 5, type_=String())
+def _hour_and_minute(dialect: str) -> ColumnElement[Any]:
+    found: ColumnElement[Any] = func.substr(_due_time, 1, 5, type_=String())
     return found.collate("C") if dialect == "postgresql" else found
 
 
-def _is_timed(dialect: str, due: _Due) -> ColumnElement[bool]:
+def _is_timed(dialect: str) -> ColumnElement[bool]:
     """That there is a time of day, and one that can be read."""
-    given = func.coalesce(due.time, "")
+    given = func.coalesce(_due_time, "")
     if dialect == "postgresql":
         return given.op("~", is_comparison=True)(_READABLE)
     return or_(*(given.op("GLOB", is_comparison=True)(f"{hours}{rest}") for hours in _HOURS for rest in _REST))

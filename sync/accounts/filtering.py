@@ -57,9 +57,9 @@ class Filter:
     options: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))  # any, by field
 
     @property
-    def reads_texts(self) -> bool:
-        """That texts have to be read to tell, which takes longer than all else."""
-        return bool(self.search or self.labels or self.options)
+    def is_costly(self) -> bool:
+        """That it takes long to tell of each account: texts are to be read, or another table."""
+        return bool(self.search or self.labels or self.options or self.currency)
 
 
 def conditions(

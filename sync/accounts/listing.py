@@ -98,7 +98,7 @@ def list_page(
     """Some of the accounts that are wanted, and what all of them come to. Raises `NoSuchColumn`."""
     wanted = conditions(connection, company_id, filter, calendar)
     by = sorting(connection, company_id, order)
-    matching = _matching(wanted, by, once=filter.reads_texts or filter.currency is not None or by.beside)
+    matching = _matching(wanted, by, once=filter.is_costly or by.beside)
     totals, ids = _found(connection, company_id, matching, _chosen(matching, by).limit(limit).offset(offset))
     return _rows(connection, company_id, ids), totals
 

@@ -32,7 +32,7 @@ def summing_again(dialect: str, parts: Sequence[ColumnElement[Any]]) -> Sequence
     if dialect == "postgresql":
         return [func.trim_scale(func.sum(*parts))]
     units, large = parts
-    return [func.sum(units), ExactSum(large)]
+    return [func.sum(units), ExactSum(large).filter(large.is_not(None))]
 
 
 def summed(parts: Sequence[Any]) -> Decimal | None:

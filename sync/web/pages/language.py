@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 
@@ -101,11 +101,7 @@ class Language:
         """An amount; whole ones without decimals. Empty where there is none."""
         if value is None:
             return ""
-        if not currency:
-            return self.number(value)
-        whole = value == value.to_integral_value() or decimals == 0
-        form = "#,##0\xa0¤" if self.locale.currency_formats["standard"].pattern.endswith("¤") else "¤#,##0"
-        return format_currency(value, currency, form if whole else None, locale=self.locale, currency_digits=not whole)
+        return _money(self.locale, value, currency, decimals) if currency else self.number(value)
 
     def short_money(self, value: Decimal | None, currency: str | None) -> str:
         """An amount in few letters, for charts and heads of columns: 1.2M €."""
@@ -115,6 +111,13 @@ class Language:
         if not any(letter.isalpha() for letter in amount):  # not every language has a short word for thousands
             amount = format_decimal(round(value), locale=self.locale)
         return f"{amount}\xa0{currency}" if currency else amount
+
+
+@lru_cache(maxsize=10_000)  # the same accounts are looked at again and again
+def _money(locale: Locale, value: Decimal, currency: str, decimals: int | None) -> str:
+    whole = value == value.to_integral_value() or decimals == 0
+    form = "#,##0\xa0¤" if locale.currency_formats["standard"].pattern.endswith("¤") else "¤#,##0"
+    return format_currency(value, currency, form if whole else None, locale=locale, currency_digits=not whole)
 
 
 def _noon(day: date) -> datetime:
