@@ -1,7 +1,8 @@
 """How fast the pages are over a large company: what they ask the database, and what a browser waits for.
 
 The same requests on SQLite and PostgreSQL: first the functions that the pages call, then the pages themselves over HTTP
-on loopback. Each request is made once before it counts. Statements are counted as they reach the driver, without BEGIN.
+on loopback, at last some of them again while a backfill copies another company, as fast as Pipedrive allows, in the
+same process. Each request is made once before it counts. Statements are counted as they reach the driver, but BEGIN.
 """
 
 import random
@@ -20,7 +21,7 @@ import requests
 from sqlalchemy import event
 
 from scripts.benchmarks.crowd import CODES, COMPANY, NOW, Size, fill
-from scripts.benchmarks.places import both_kinds
+from scripts.benchmarks.places import both_kinds, mirror_of, server
 from scripts.benchmarks.report import Finding
 from sync.accounts.board import load_board
 from sync.accounts.calendar import Bucket, Calendar
@@ -31,6 +32,11 @@ from sync.accounts.listing import jump, list_page
 from sync.accounts.orders import Order
 from sync.accounts.overview import load_overview
 from sync.clock import ManualClock
+from sync.mirror.backfill import copy, survey, unfinished
+from sync.mirror.progress import Silent
+from sync.mirror.reference import read_reference
+from sync.mirror.refusals import Refusals
+from sync.pipedrive.entities import ENTITIES
 from sync.settings import load_settings
 from sync.store.database import Database
 from sync.store.upgrade import upgrade
@@ -44,6 +50,8 @@ SIZE = Size()
 
 _MOST_STATEMENTS = 10
 _LIST, _ACCOUNT = 60.0, 40.0  # ms, for 95 of 100 requests
+_BUSY = 2.0  # times as long, at most, while a backfill runs
+_COPIED = ("--latency", "0.1", "--burst", "20", "--organizations", "8000", "--daily-tokens", "0")
 _ROUNDS = 3
 _ACCOUNTS = 60  # that are looked at
 _CALENDAR = Calendar(NOW, ZoneInfo("Europe/Berlin"))
@@ -123,7 +131,40 @@ def measure_in(database: Database, kind: str) -> list[Finding]:
         for part, addresses in _pages().items():
             taken = [_taken(one, lambda one=one: get(one), counter) for one in addresses]  # type: ignore[misc]
             findings.append(_finding(kind, f"page: {part}", taken))
+        findings += _while_copying(database, kind, get)
     return findings
+
+
+def _while_copying(database: Database, kind: str, get: Callable[[str], object]) -> list[Finding]:
+    """How many times as long lists, boards and accounts take while a backfill runs."""
+    addresses = {part: _pages()[part][:12] for part in ("list", "board", "account")}
+    idle = {part: _quickly(some, get) for part, some in addresses.items()}
+    with server("sync.sandbox", *_COPIED) as address, mirror_of(address, database) as mirror:
+        mirror, _ = read_reference(mirror, Refusals(), only_due=False)
+        copying = threading.Thread(target=copy, args=(mirror, survey(mirror, unfinished(mirror, ENTITIES)), Silent()))
+        copying.start()
+        busy = {part: _quickly(some, get) for part, some in addresses.items()}
+        if not copying.is_alive():
+            raise RuntimeError("the backfill was over before the pages were")
+        copying.join()
+    findings = []
+    for part in addresses:
+        ratio = busy[part] / idle[part]
+        what = f"page under a backfill: {part}, {kind}"
+        result = f"{busy[part]:.0f} for {idle[part]:.0f} ms: {ratio:.1f} ×"
+        findings.append(Finding("page", what, result, f"≤ {_BUSY:.0f} ×", ratio <= _BUSY, {"ratio": ratio}))
+    return findings
+
+
+def _quickly(addresses: Sequence[str], get: Callable[[str], object]) -> float:
+    """The mean of some rounds, in ms, after one that does not count."""
+    for one in addresses:
+        get(one)
+    begin = time.perf_counter()
+    for _ in range(_ROUNDS):
+        for one in addresses:
+            get(one)
+    return (time.perf_counter() - begin) * 1000 / _ROUNDS / len(addresses)
 
 
 def _taken(name: str, call: Callable[[], object], counter: Counter) -> Taken:
@@ -173,6 +214,10 @@ def _pages() -> Mapping[str, Sequence[str]]:
         "list": [f"/accounts?{one}" for one in (*queries, *sorted_lists)],
         "board": [f"/board?{one}" for one in queries],
         "account": [f"/accounts/{one}" for one in _some_accounts()],
+        "list by a custom field": [f"/accounts?sort={one.column}" for one in FIELD_ORDERS],
+        "contacts": [f"/contacts?{one}" for one in queries[:8]],
+        "sync": ["/sync"],
+        "API": ["/api/v1/accounts?limit=500", "/api/v1/status"],
     }
 
 
@@ -181,7 +226,7 @@ def _served(database: Database) -> Iterator[Callable[[str], object]]:
     """The pages, on loopback; what gets one of them whole. Raises `HTTPError` for one that is none."""
     settings, clock = load_settings({}), ManualClock(NOW)
     intake = Intake(database, clock)
-    app = create_app(settings, database, clock, intake, site=Site(settings, database, clock))
+    app = create_app(settings, database, clock, intake, site=Site(settings, database, clock, lambda: COMPANY))
     with Server(app, "127.0.0.1", 0) as server, requests.Session() as session:
 
         def get(address: str) -> object:
