@@ -43,7 +43,7 @@ class Filter:
 
     status: Status = Status.ACTIVE
     search: str = ""  # every word somewhere in the name, the address or a text field, without regard to accents
-    owners: frozenset[int] = frozenset()  # any of them
+    owners: frozenset[int | None] = frozenset()  # any of them; None: nobody's
     labels: frozenset[int] = frozenset()  # any of them
     currency: str | None = None  # something was won in it
     won_from: Decimal | None = None  # in that currency, else in the company's
@@ -85,7 +85,8 @@ def _of_rows(filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]
     every = [Status.ACTIVE, Status.FORMER] if filter.status is Status.ALL else [filter.status]
     yield columns.status.in_([one.value for one in every])
     if filter.owners:
-        yield columns.owner_id.in_(sorted(filter.owners))
+        theirs = columns.owner_id.in_(sorted(one for one in filter.owners if one is not None))
+        yield or_(theirs, columns.owner_id.is_(None)) if None in filter.owners else theirs
     if filter.contacted_within is not None:
         yield columns.last_activity_time >= days_ago(calendar, filter.contacted_within)
     if filter.not_contacted_for is not None:

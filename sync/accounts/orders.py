@@ -118,6 +118,9 @@ def _key(connection: Connection, company_id: int, column: str) -> ColumnElement[
     if column == "address":
         return func.lower(_Document(dialect, accounts.c.address).text("value"))
     definitions = {one.field_code: one for one in load_definitions(connection, company_id, ORGANIZATIONS.singular)}
+    if column == "label_ids":
+        first = _Document(dialect, accounts.c.label_ids).text(0)
+        return _ranked(dialect, first, _options(definitions.get(column)))
     if column == "industry":
         return _ranked(dialect, accounts.c.industry, _options(definitions.get(column)))
     if column in STANDARD or column not in definitions or not _is_addressable(column):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, func, select
 
 from sync.clock import Clock
 from sync.pipedrive.entities import Entity, Listing
@@ -29,9 +29,10 @@ def count_listed(connection: Connection, company_id: int, entity: Entity, listin
     conditions = [table.c.company_id == company_id]
     conditions += [func.coalesce(table.c[name], False) == value for name, value in listing.shows.items()]
     conditions += [table.c[name] == value for name, value in listing.constants.items()]
-    there = func.count(case((table.c.deleted_at.is_(None), 1)))
-    rows, everything = connection.execute(select(there, func.count()).where(*conditions)).one()
-    return Counted(rows, everything - rows)
+    everything = select(func.count()).select_from(table).where(*conditions)
+    gone = everything.where(table.c.deleted_at.is_not(None))
+    rows, deleted = connection.execute(select(everything.scalar_subquery(), gone.scalar_subquery())).one()
+    return Counted(rows - deleted, deleted)
 
 
 class RememberedCounts:

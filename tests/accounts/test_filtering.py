@@ -162,7 +162,7 @@ filters = st.builds(
     Filter,
     status=st.sampled_from(Status),
     search=st.one_of(st.just(""), st.just(""), words.map(" ".join)),
-    owners=some([1, 2, 9]),
+    owners=some([1, 2, 9, None]),
     labels=some([1, 2, 3]),
     currency=perhaps(st.sampled_from(["USD", "EUR", "JPY", "XXX"])),
     won_from=amounts,

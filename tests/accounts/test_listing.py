@@ -16,7 +16,7 @@ ACTIVE = Filter()
 SORTABLE = (
     *("name", "owner", "status", "won_value", "won_deals", "open_deals", "customer_since", "last_won"),
     *("last_activity", "next_activity", "website", "linkedin", "industry", "address", "annual_revenue"),
-    *("employee_count", "fields.tier", "id"),
+    *("employee_count", "fields.tier", "id", "label_ids", "first_won", "updated_at", "visible_to"),
 )
 ALL = Filter(status=Status.ALL)
 
@@ -75,6 +75,15 @@ def test_totals_are_of_everything_that_is_wanted_and_exact(three: Mirrored) -> N
 @pytest.mark.parametrize("column", SORTABLE)
 def test_every_column_sorts(three: Mirrored, column: str) -> None:
     assert sorted(sorted_ids(three, column)) == [1, 2, 3]
+
+
+def test_labels_sort_by_the_name_of_the_first(three: Mirrored) -> None:
+    options = [{"id": 1, "label": "warm"}, {"id": 2, "label": "Cold"}]
+    three.field("label_ids", "Labels", "set", options=options, is_custom_field=False)
+    three.organization(1, name="Zebra", label_ids=[1])
+    three.organization(3, name="beta", label_ids=[2, 1])
+    assert sorted_ids(three, "label_ids") == [3, 1, 2]
+    assert sorted_ids(three, "label_ids", descending=True) == [1, 3, 2]
 
 
 def test_an_unknown_column_is_refused(three: Mirrored) -> None:

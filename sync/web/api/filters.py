@@ -21,6 +21,7 @@ _MOST_CHOICES = 500
 _OF_PAGES = ("cursor", "limit")
 
 _Id = Annotated[int, Query(ge=1, le=PROPER)]
+_Owner = Annotated[str, Query(pattern="^(none|[1-9][0-9]{0,14})$")]
 _MOST_DAYS = 36_500
 _Amount = Annotated[
     Decimal | None,
@@ -49,7 +50,10 @@ def _parameters(
     request: Request,
     status: Annotated[Status, Query(description="Which accounts.")] = Status.ACTIVE,
     q: Annotated[str | None, Query(max_length=200, description="Words in name, address or text fields.")] = None,
-    owner: Annotated[list[_Id] | None, Query(max_length=_MOST_CHOICES, description="Ids of users.")] = None,
+    owner: Annotated[
+        list[_Owner] | None,
+        Query(max_length=_MOST_CHOICES, description="Ids of users; `none` for accounts that nobody owns."),
+    ] = None,
     label: Annotated[list[_Id] | None, Query(max_length=_MOST_CHOICES, description="Ids of labels.")] = None,
     next: Annotated[list[Bucket] | None, Query(max_length=10, description="When the next activity is due.")] = None,
     currency: Annotated[str | None, Query(pattern="^[A-Za-z0-9]{1,10}$", description="Won in this currency.")] = None,

@@ -1,8 +1,8 @@
 """Filters in addresses: what stands there becomes a `Filter`, and back. Pages, exports and the JSON API share it.
 
 `status`, `q`, `owner`, `label`, `next` (a bucket), `currency`, `won_from`, `won_to`, `contacted`, `not_contacted`
-(days), `never`, `since_from`, `since_to` (customer since), and `option.` with a field's code. Owners, labels, buckets
-and options may come several times.
+(days), `never`, `since_from`, `since_to` (customer since), and `option.` with a field's code. Owners (or `none`, for
+nobody), labels, buckets and options may come several times.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +16,7 @@ from sync.accounts.filtering import EVER, Filter, Status
 from sync.errors import SyncError
 
 OPTION = "option."
+NOBODY = "none"  # as an owner
 
 _LONGEST = 200  # letters of a search
 
@@ -43,6 +44,10 @@ def _id(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise ValueError
     return int(text)
+
+
+def _owner(text: str) -> int | None:
+    return None if text == NOBODY else _id(text)
 
 
 def _days(text: str) -> int:
@@ -85,7 +90,7 @@ def _currency(text: str) -> str:
 _PARTS: Sequence[_Part] = (
     _Part("status", "status", Status),
     _Part("q", "search", _words),
-    _Part("owner", "owners", _id, many=True),
+    _Part("owner", "owners", _owner, lambda owner: NOBODY if owner is None else str(owner), many=True),
     _Part("label", "labels", _id, many=True),
     _Part("next", "buckets", Bucket, many=True),
     _Part("currency", "currency", _currency),
@@ -131,6 +136,7 @@ def query_of(wanted: Filter) -> Sequence[tuple[str, str]]:
         value = getattr(wanted, part.attribute)
         if value == getattr(blank, part.attribute):
             continue
-        pairs += [(part.name, part.write(one)) for one in (sorted(value) if part.many else [value])]
+        several = sorted(value, key=lambda one: (one is None, one)) if part.many else [value]
+        pairs += [(part.name, part.write(one)) for one in several]
     pairs += [(OPTION + code, one) for code in sorted(wanted.options) for one in sorted(wanted.options[code])]
     return pairs

@@ -78,12 +78,10 @@ def _owner(visit: Visit, contacts: Contacts, users: Mapping[int, str]) -> str:
 
 
 def _line(contacts: Contacts, name: str, wanted: Filter, *, is_total: bool = False) -> Line:
-    mine: Filter | None = wanted
-    if not is_total:  # a filter can't ask for accounts without an owner
-        mine = None if contacts.owner_id is None else replace(wanted, owners=frozenset({contacts.owner_id}))
+    mine = wanted if is_total else replace(wanted, owners=frozenset({contacts.owner_id}))
 
     def cell(count: int, narrowed: Mapping[str, object]) -> Cell:
-        link = address(LIST, replace(mine, **narrowed)) if mine is not None and count else ""  # type: ignore[arg-type]
+        link = address(LIST, replace(mine, **narrowed)) if count else ""  # type: ignore[arg-type]
         share = count / contacts.total if contacts.total else 0.0
         return Cell(count, link, share, _shade(share))
 

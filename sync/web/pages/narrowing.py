@@ -8,7 +8,7 @@ from decimal import Decimal
 from sync.accounts.calendar import Bucket
 from sync.accounts.filtering import EVER, Status
 from sync.accounts.kinds import FieldKind
-from sync.web.pages.asking import OPTION, query_of
+from sync.web.pages.asking import NOBODY, OPTION, query_of
 from sync.web.pages.fields.view import FieldView
 from sync.web.pages.listing.asked import Asked
 from sync.web.pages.visit import Visit
@@ -65,7 +65,7 @@ def groups(visit: Visit, view: FieldView) -> Sequence[Group]:
     owners = sorted(fields.users.items(), key=lambda one: one[1].casefold())
     labels = fields.rules["label_ids"].field_type.options if "label_ids" in fields.rules else None
     found = [
-        Group("owner", say("Owner"), [Pick(str(one), name) for one, name in owners]),
+        Group("owner", say("Owner"), [*(Pick(str(one), name) for one, name in owners), Pick(NOBODY, say("No owner"))]),
         Group("label", say("Label"), [Pick(str(one), label) for one, label in (labels or {}).items()]),
         Group("next", say("Next activity"), [Pick(one, words) for one, words in bucket_words(visit).items()]),
     ]
@@ -111,6 +111,8 @@ def _status(visit: Visit, _: FieldView, value: str) -> str:
 
 
 def _owner(visit: Visit, view: FieldView, value: str) -> str:
+    if value == NOBODY:
+        return visit.say("No owner")
     return f"{visit.say('Owner')}: {view.fields.users.get(int(value), value)}"
 
 

@@ -1,4 +1,5 @@
-"""Lists and boards read one narrow table: `account_index` holds all they filter, sort and sum up by.
+"""Lists and boards read one narrow table, `account_index`, which has all they filter, sort and sum up by; and what is
+deleted is counted by an index.
 
 Revision: 0005
 """
@@ -32,10 +33,17 @@ _FORMER_ORDER = (
     *("open_deals_count", "created_at", "last_won_time"),
 )
 _KEY = ("company_id", "organization_id")
+_MIRRORED = (
+    *("fields", "currencies", "users", "pipelines", "stages", "activity_types"),
+    *("deals", "organizations", "persons", "activities", "notes", "files"),
+)
 
 
 def upgrade() -> None:
     dialect = op.get_bind().dialect.name
+    gone = sa.text("deleted_at IS NOT NULL")
+    for table in _MIRRORED:
+        op.create_index(f"ix_{table}_gone", table, ["company_id"], sqlite_where=gone, postgresql_where=gone)
     op.drop_index("ix_accounts_listing", "accounts")
     op.drop_table("account_options")
     op.drop_index("ix_account_index_company_id_sort_name_organization_id", "account_index")
@@ -56,6 +64,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     dialect = op.get_bind().dialect.name
+    for table in _MIRRORED:
+        op.drop_index(f"ix_{table}_gone", table)
     _drop_triggers("accounts_listed", "accounts_changed", "accounts_moved")
     op.drop_index("ix_account_index_listing", "account_index")
     if dialect == "sqlite":

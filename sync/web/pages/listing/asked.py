@@ -75,7 +75,7 @@ def sort_text(order: Order) -> str:
 
 def _order(text: str, columns: Mapping[str, ListColumn]) -> Order:
     column = columns.get(text.removeprefix("-"))
-    return Order(column.name, text.startswith("-")) if column and column.sortable else DEFAULT_ORDER
+    return Order(column.name, text.startswith("-")) if column else DEFAULT_ORDER
 
 
 def _page(text: str) -> int:

@@ -46,7 +46,6 @@ class ListColumn:
     look: Look
     source: str
     field: str | None = None  # what an edit of a cell changes
-    sortable: bool = True
     is_number: bool = False
 
 
@@ -71,7 +70,7 @@ def _standard(visit: Visit, view: FieldView) -> Iterator[ListColumn]:
     yield ListColumn("last_won", say("Last won"), Look.DAY, "last_won_time")
     yield ListColumn("last_activity", say("Last activity"), Look.DAY, "last_activity_time")
     yield ListColumn("next_activity", say("Next activity"), Look.NEXT, "next_activity_due_date")
-    yield ListColumn("label_ids", view.title("label_ids"), Look.FIELD, "label_ids", "label_ids", sortable=False)
+    yield ListColumn("label_ids", view.title("label_ids"), Look.FIELD, "label_ids", "label_ids")
     for code in STANDARD:
         if code not in (NAME, "owner_id", "label_ids"):
             yield _of_field(view, code)
