@@ -116,9 +116,20 @@ def test_texts_are_folded(text: str, expected: str) -> None:
     assert folded(text) == expected
 
 
-@pytest.mark.parametrize("wildcard", ["%", "_", "\\", "'", '"'])
-def test_no_letter_of_a_search_means_another(company: Mirrored, wildcard: str) -> None:
-    assert found(company, search=wildcard) == []
-    rename_by_sql(company, name=f"x{wildcard}y")
+@pytest.mark.parametrize("letter", ["%", "_", "\\", "'", '"', "*", "?", "[", "]", "^", "[a-z]", "*other*", "o?her"])
+def test_no_letter_of_a_search_means_another(company: Mirrored, letter: str) -> None:
+    assert found(company, search=letter) == []
+    rename_by_sql(company, name=f"a{letter}b")
     freshen_index(company.database, 1)
-    assert found(company, search=wildcard) == [2]
+    assert found(company, search=letter) == [2]
+    assert found(company, search=f"a{letter}b") == [2]
+
+
+def test_what_an_account_holds_never_reads_as_another_option(company: Mirrored) -> None:
+    """Whatever stands in an own field, or is its name, it is no label and no option of another field."""
+    hostile = {"tier": "high\nlabel_ids\t7\nx", "x\t1\nlabel_ids\t7": "y", "plain": "7"}
+    rename_by_sql(company, fields=hostile)
+    for _ in range(2):  # before it is indexed, and then
+        assert found(company, labels=frozenset({7})) == [1]
+        assert found(company, options={"fields.plain": frozenset({"7"})}) == [2]
+        freshen_index(company.database, 1)
