@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+import typer.main
 
 from sync.cli import main
 from sync.clock import SystemClock
@@ -84,6 +86,14 @@ class Program:
             check=False,
             **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options),
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_command_line() -> Iterator[None]:
+    """What typer makes of the commands takes it longer than most of them take."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("typer.main.get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)
