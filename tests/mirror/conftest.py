@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from random import Random
 
 import pytest
 
+from scripts.simulation.wire import connect_directly
 from sync.clock import ManualClock
 from sync.mirror.backfill import copy, survey, unfinished
 from sync.mirror.company import Mirror, open_mirror
@@ -56,6 +58,7 @@ def opening(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterato
         )
         budget = token_budget(settings)
         client = connect(settings, clock, budget)
+        connect_directly(client, sandbox, Random(0))
         clients.append(client)
         return open_mirror(client, database, clock, settings, budget)
 
