@@ -4,6 +4,7 @@ import base64
 import json
 import random
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -30,7 +31,7 @@ class SandboxAdapter(BaseAdapter):
         super().__init__()
         self._sandbox = sandbox
 
-    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, stream: bool = False, *_: Any, **__: Any) -> requests.Response:
         parts = urlsplit(request.url or "")
         headers = {name.lower(): value for name, value in request.headers.items()}
         body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
@@ -43,9 +44,12 @@ class SandboxAdapter(BaseAdapter):
             raise requests.exceptions.ChunkedEncodingError("the answer broke off")
         response = requests.Response()
         response.status_code = answer.status
-        response.headers.update(answer.headers)
-        response._content = answer.body  # type: ignore[attr-defined]
-        response.raw = HTTPResponse(body=b"", headers=HTTPHeaderDict(answer.headers), status=answer.status)
+        response.headers.update(answer.headers, **{"Content-Length": str(len(answer.body))})
+        response.raw = HTTPResponse(
+            BytesIO(answer.body), HTTPHeaderDict(response.headers), answer.status, preload_content=False
+        )
+        if not stream:
+            response._content = answer.body  # type: ignore[attr-defined]
         response.url = request.url or ""
         response.request = request
         return response
