@@ -48,7 +48,9 @@ def open_here(sandbox: Sandbox, database: Database, clock: ManualClock) -> Itera
     yield from opening(sandbox, database, clock)
 
 
-def opening(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterator[OpenMirror]:
+def opening(
+    sandbox: Sandbox, database: Database, clock: ManualClock, *, by_socket: bool = False
+) -> Iterator[OpenMirror]:
     """What opens the mirror of a sandbox, as often as it is called; in the end its connections are closed."""
     clients = []
 
@@ -58,7 +60,8 @@ def opening(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterato
         )
         budget = token_budget(settings)
         client = connect(settings, clock, budget)
-        connect_directly(client, sandbox, Random(0))
+        if not by_socket:
+            connect_directly(client, sandbox, Random(0))
         clients.append(client)
         return open_mirror(client, database, clock, settings, budget)
 

@@ -47,7 +47,7 @@ def into_the_inbox(
 @pytest.fixture
 def open_here(sandbox: Sandbox, database: Database, clock: ManualClock) -> Iterator[OpenMirror]:
     """Opens the mirror as a new run of the program would; settings as in the environment."""
-    yield from opening(sandbox, database, clock)
+    yield from opening(sandbox, database, clock, by_socket=True)
 
 
 @pytest.fixture
