@@ -76,7 +76,7 @@ class Refusals:
         language = language_of(request)
         calendar = Calendar(self._site.clock.now(), language.zone, language.week_start)
         viewer = request.scope.get("state", {}).get("viewer")
-        return HTMLResponse(render(self._site, request, viewer, language, calendar, template, context), status, headers)
+        return HTMLResponse(render(request, viewer, language, calendar, template, context), status, headers)
 
     def _page(
         self, request: Request, status: int, words: str, remedy: str, headers: Mapping[str, str] | None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import jinja2
@@ -51,17 +51,18 @@ class Site:
         """How many rows lists have, as of a while ago."""
         return RememberedCounts(self.clock)
 
-    @cached_property
-    def templates(self) -> jinja2.Environment:
-        """The templates; everything that is put into them is escaped."""
-        environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("sync.web"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
-        )
-        environment.filters |= FILTERS
-        environment.globals["static"] = static
-        return environment
+
+@cache
+def templates() -> jinja2.Environment:
+    """The templates, compiled once for all sites; everything that is put into them is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("sync.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+    )
+    environment.filters |= FILTERS
+    environment.globals["static"] = static
+    return environment

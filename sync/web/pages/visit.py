@@ -22,7 +22,7 @@ from sync.accounts.reference import Reference
 from sync.web.access.doorkeeper import csrf_token, local_path
 from sync.web.access.viewer import Viewer
 from sync.web.pages.language import LANGUAGES, Language, accepted, language_for, names_of_languages
-from sync.web.pages.site import Site
+from sync.web.pages.site import Site, templates
 
 SAID = "said"  # the cookie with what the next page is to say
 THEMES = ("auto", "light", "dark")
@@ -65,7 +65,7 @@ class Visit:
 
     def show(self, template: str, status: int = 200, /, **context: Any) -> Response:
         """A page. One that the browser has already, in this very state, is not sent again (304)."""
-        body = render(self.site, self.request, self.viewer, self.language, self.calendar, template, context).encode()
+        body = render(self.request, self.viewer, self.language, self.calendar, template, context).encode()
         tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
         if status == 200 and self.request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers={"ETag": tag})
@@ -116,7 +116,6 @@ def zone_called(name: str) -> ZoneInfo | None:
 
 
 def render(
-    site: Site,
     request: Request,
     viewer: Viewer | None,
     language: Language,
@@ -126,22 +125,26 @@ def render(
 ) -> str:
     """A template with what all of them know."""
     theme = request.cookies.get("theme", "")
-    return site.templates.get_template(template).render(
-        language=language,
-        languages=names_of_languages(),
-        chosen_language=chosen_language(request),
-        calendar=calendar,
-        viewer=viewer,
-        csrf=csrf_token(request.scope),
-        form_token=csrf_token(request.scope),
-        theme=theme if theme in THEMES else "auto",
-        path=request.url.path,
-        address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        said=_said(request),
-        _=language.say,
-        gettext=language.say,
-        ngettext=lambda one, many, number, **values: language.count(one, many, number, **values),
-        **context,
+    return (
+        templates()
+        .get_template(template)
+        .render(
+            language=language,
+            languages=names_of_languages(),
+            chosen_language=chosen_language(request),
+            calendar=calendar,
+            viewer=viewer,
+            csrf=csrf_token(request.scope),
+            form_token=csrf_token(request.scope),
+            theme=theme if theme in THEMES else "auto",
+            path=request.url.path,
+            address=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            said=_said(request),
+            _=language.say,
+            gettext=language.say,
+            ngettext=lambda one, many, number, **values: language.count(one, many, number, **values),
+            **context,
+        )
     )
 
 
