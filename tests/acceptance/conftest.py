@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,28 @@ import pytest
 
 from sync.clock import ManualClock, SystemClock
 from sync.sandbox import Company, Proportions, Sandbox, generate
+from tests.acceptance.nursery import Child, Nursery, opened_nursery
 from tests.conftest import BeginWith
 
 ROOT = Path(__file__).parents[2]
 _BEGAN = SystemClock().now()
+
+
+Running = subprocess.Popen[str] | Child
+Start = Callable[[Sequence[str], Path, Mapping[str, str]], Running]
+
+
+def from_a_shell(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Running:
+    """A command as a shell starts it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sync", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @dataclass
@@ -25,7 +43,8 @@ class Program:
 
     environment: dict[str, str]
     folder: Path
-    started: list[subprocess.Popen[str]] = field(default_factory=list)
+    begin: Start = from_a_shell
+    started: list[Running] = field(default_factory=list)
 
     def run(self, *arguments: str, code: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end and check its exit code."""
@@ -40,17 +59,9 @@ class Program:
         """Run a command with `--json`; the document it prints."""
         return json.loads(self.run(*arguments, "--json", code=code, **environment).stdout)
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> Running:
         """Start a command."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sync", *arguments],
-            cwd=self.folder,
-            env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = self.begin(arguments, self.folder, {**self.environment, **environment})
         self.started.append(process)
         return process
 
@@ -89,8 +100,15 @@ def _backfill(program: Program) -> None:
     program.run("backfill")
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where the commands of these tests come from."""
+    with opened_nursery(ROOT) as opened:
+        yield opened
+
+
 @pytest.fixture
-def make_program(sandbox: Sandbox, tmp_path: Path) -> Iterator[MakeProgram]:
+def make_program(sandbox: Sandbox, tmp_path: Path, nursery: Nursery) -> Iterator[MakeProgram]:
     """Makes programs on a database address."""
     made: list[Program] = []
 
@@ -107,6 +125,7 @@ def make_program(sandbox: Sandbox, tmp_path: Path) -> Iterator[MakeProgram]:
                 **environment,
             },
             tmp_path,
+            nursery.start,
         )
         made.append(program)
         return program

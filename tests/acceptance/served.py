@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 
 import requests
 
-from tests.acceptance.conftest import Program
+from tests.acceptance.conftest import Program, Running
 from tests.service.waiting import until
 
 
@@ -24,7 +23,7 @@ def free_port() -> int:
 class Served:
     """`run` or `receive`, and what it has logged so far."""
 
-    def __init__(self, process: subprocess.Popen[str], port: str) -> None:
+    def __init__(self, process: Running, port: str) -> None:
         self.process = process
         self.address = f"http://127.0.0.1:{port}"
         self.lines: list[str] = []

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sync.sandbox import Sandbox
 from sync.store.database import Database
 from sync.store.schema import metadata
-from tests.acceptance.conftest import MakeProgram, Program
+from tests.acceptance.conftest import MakeProgram, Program, Running
 from tests.truth import built_accounts, differences, expected_accounts
 
 # When something was done is the one thing that two runs may differ in; what they cost is another.
@@ -66,7 +66,7 @@ def test_killed_twenty_times_it_ends_with_the_database_of_an_undisturbed_run(
     make_program(undisturbed).run("backfill")
     chance = random.Random(20)
     deaths = 0
-    process: subprocess.Popen[str] | None = None
+    process: Running | None = None
 
     def kill() -> None:
         nonlocal deaths
@@ -110,7 +110,7 @@ def test_it_keeps_to_its_share_of_the_day(program: Program, sandbox: Sandbox) ->
 def test_ctrl_c_stops_it_soon_keeps_what_was_committed_and_says_how_to_go_on(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
-    process: subprocess.Popen[str] | None = None
+    process: Running | None = None
     sandbox.faults.after(lambda: process and process.send_signal(signal.SIGINT), skip=20)
     sandbox.faults.delay(20, skip=22, times=3)  # answers that would keep a patient program waiting
     process = program.start("backfill")

@@ -3,13 +3,14 @@
 import sqlite3
 from pathlib import Path
 
-from tests.acceptance.conftest import MakeProgram
+from tests.acceptance.conftest import MakeProgram, from_a_shell
 
 
 def test_the_demo_shows_the_whole_job_and_leaves_a_mirror_to_look_into(
     make_program: MakeProgram, tmp_path: Path
 ) -> None:
     program = make_program("sqlite:////nowhere/at/all.db", TMPDIR=str(tmp_path), PIPEDRIVE_API_TOKEN="of nobody")
+    program.begin = from_a_shell
 
     told = program.run("demo", "--organizations", "25", "--exit").stdout
 

@@ -4,7 +4,6 @@ import itertools
 import json
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from sync.store.database import Database
 from sync.store.dialect import put
 from sync.store.schema import companies, inbox
 from sync.store.webhooks import Subscription, hash_password, save_subscription
-from tests.acceptance.conftest import MakeProgram, Program, the_same
+from tests.acceptance.conftest import MakeProgram, Program, Running, the_same
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 COMPANY, USER, PASSWORD = 7, "pipedrive", "not the usual password"
@@ -52,7 +51,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(program: Program, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(program: Program, **environment: str) -> Iterator[tuple[Running, str]]:
     """The process, once it takes deliveries, and the address it says it does so at."""
     process = program.start("receive", **environment)
     assert process.stderr is not None
