@@ -339,7 +339,8 @@ def test_a_list_that_is_refused_shows_and_stops_nothing_else(
         assert any("“poll notes” fails" in line for line in status["attention"])
 
         sandbox.faults.clear()
-        until(lambda: service.ready()[0] == 200, "notes are read again", SOON)
+        # The longer it has failed, the longer it waits before it tries again.
+        until(lambda: service.ready()[0] == 200, "notes are read again", 4 * SOON)
 
 
 @pytest.mark.usefixtures("copied")
