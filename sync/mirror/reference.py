@@ -75,6 +75,8 @@ def privacy_of(database: Database, company_id: int, settings: PrivacySettings, *
 
     Raises `SettingsError`, `DatabaseError`.
     """
+    if not (settings.leave_out or settings.hash):
+        return Privacy()
     with database.reading() as connection:
         definitions = {
             entity.name: {
