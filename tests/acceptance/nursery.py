@@ -91,17 +91,17 @@ class Nursery:
         """Start a command."""
         pipes = [os.pipe() for _ in range(3)]
         order = json.dumps([list(arguments), str(folder), dict(environment)]).encode()
-        with self._turn:
+        with self._turn:  # until the child has told its number: two orders in one piece could not be told apart
             socket.send_fds(self._control, [order], [end for _, end in pipes])
-        for _, end in pipes:
-            os.close(end)
-        return Child(*(open(beginning, encoding="utf-8") for beginning, _ in pipes))
+            for _, end in pipes:
+                os.close(end)
+            return Child(*(open(beginning, encoding="utf-8") for beginning, _ in pipes))
 
 
 @contextmanager
 def opened_nursery(root: Path) -> Iterator[Nursery]:
     """A nursery, for as long as the block lasts."""
-    mine, its_own = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    mine, its_own = socket.socketpair()
     with mine:
         with its_own:
             process = subprocess.Popen(
