@@ -63,12 +63,10 @@ def _compile_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _hash_quickly() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _hash_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Webhooks are installed in many tests, and nobody there guesses what Pipedrive signs in with."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("sync.store.webhooks._SCRYPT", {"n": 2, "r": 8, "p": 1})
-        yield
+    monkeypatch.setattr("sync.store.webhooks._SCRYPT", {"n": 2, "r": 8, "p": 1})
 
 
 @pytest.fixture(scope="session")

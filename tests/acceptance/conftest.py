@@ -75,6 +75,11 @@ class Program:
 MakeProgram = Callable[..., Program]
 
 
+@pytest.fixture(autouse=True)
+def _hash_quickly() -> None:
+    """As always here: what one process hashes is looked at by another."""
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A company of some pages in every list, without a burst limit."""

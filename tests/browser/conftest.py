@@ -56,6 +56,11 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _hash_quickly() -> None:
+    """As always here: what one process hashes is looked at by another."""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One browser for all tests of a worker."""
