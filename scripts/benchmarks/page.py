@@ -23,14 +23,14 @@ from sqlalchemy import event
 from scripts.benchmarks.crowd import CODES, COMPANY, NOW, Size, fill
 from scripts.benchmarks.places import both_kinds, mirror_of, server
 from scripts.benchmarks.report import Finding
-from sync.accounts.board import load_board
-from sync.accounts.calendar import Bucket, Calendar
 from sync.accounts.dossier import load_dossier
 from sync.accounts.facts import Reach
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import jump, list_page
-from sync.accounts.orders import Order
-from sync.accounts.overview import load_overview
+from sync.accounts.lists.board import load_board
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.listing import jump, list_page
+from sync.accounts.lists.orders import Order
+from sync.accounts.lists.overview import load_overview
 from sync.clock import ManualClock
 from sync.mirror.backfill import copy, survey, unfinished
 from sync.mirror.progress import Silent

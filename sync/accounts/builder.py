@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert
 
 from sync.accounts.activities import last_activities, next_activities
-from sync.accounts.indexing import refresh_index
+from sync.accounts.lists.indexing import refresh_index
 from sync.accounts.overlay import shared_fields, waiting_edits
 from sync.accounts.selecting import Scope, only_first, take_turn
 from sync.accounts.valuation import Valuation

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, case, func, nulls_last, select, union
 
-from sync.accounts.listing import Next
+from sync.accounts.lists.listing import Next
 from sync.accounts.queries import Named
 from sync.store.dialect import among
 from sync.store.schema import TABLES, accounts

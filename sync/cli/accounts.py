@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.accounts.calendar import Calendar
 from sync.accounts.details import Details, load_details
 from sync.accounts.fields import load_fields
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.indexing import freshen_index
-from sync.accounts.listing import Row, list_page
-from sync.accounts.orders import Order
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.indexing import freshen_index
+from sync.accounts.lists.listing import Row, list_page
+from sync.accounts.lists.orders import Order
 from sync.accounts.queries import (
     Named,
     Names,

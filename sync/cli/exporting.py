@@ -16,10 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sync.accounts.calendar import Calendar
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import stream_rows
-from sync.accounts.orders import Order
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.listing import stream_rows
+from sync.accounts.lists.orders import Order
 from sync.accounts.queries import account_columns, load_names
 from sync.accounts.readable import CustomField, References, custom_fields, labels, load_references, readable
 from sync.cli.output import json_text, reader_may_leave

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from sync.accounts.indexing import freshen_index
+from sync.accounts.lists.indexing import freshen_index
 from sync.mirror.backfill import copy, finish, survey, unfinished
 from sync.mirror.company import Mirror
 from sync.mirror.cycle import value_anew

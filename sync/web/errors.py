@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Scope
 
-from sync.accounts.calendar import Calendar
+from sync.accounts.lists.calendar import Calendar
 from sync.errors import SyncError
 from sync.store.errors import DatabaseBusy, DatabaseError
 from sync.web.access.headers import HEADERS

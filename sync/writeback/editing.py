@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select, update
 
 from sync.accounts.deciding import organization_values
 from sync.accounts.fields import Fields, NoSuchField
-from sync.accounts.indexing import refresh_index
 from sync.accounts.kinds import OF_USERS, STANDARD
+from sync.accounts.lists.indexing import refresh_index
 from sync.accounts.meanings import equal, same
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import fit_own, parse_own

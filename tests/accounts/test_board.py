@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from sync.accounts.board import Column, load_board
-from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.filtering import Filter
+from sync.accounts.lists.board import Column, load_board
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.filtering import Filter
 from tests.accounts.mirrored import Mirrored
 
 NOON = Calendar(datetime(2026, 11, 25, 12, tzinfo=UTC))  # a Wednesday

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.accounts.calendar import MONDAY, SUNDAY, Bucket, Calendar, due_moment
+from sync.accounts.lists.calendar import MONDAY, SUNDAY, Bucket, Calendar, due_moment
 
 LOS_ANGELES, AUCKLAND, BERLIN = (
     ZoneInfo(name) for name in ("America/Los_Angeles", "Pacific/Auckland", "Europe/Berlin")

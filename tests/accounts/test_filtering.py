@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, insert, update
 
-from sync.accounts.board import load_board
-from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.filtering import Filter, Status
 from sync.accounts.folding import folded
-from sync.accounts.indexing import entry_of, refresh_index
-from sync.accounts.listing import Order, list_page, matching_ids
-from sync.accounts.overview import load_overview
+from sync.accounts.lists.board import load_board
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.indexing import entry_of, refresh_index
+from sync.accounts.lists.listing import Order, list_page, matching_ids
+from sync.accounts.lists.overview import load_overview
 from sync.store.database import Database
 from sync.store.schema import TABLES, account_won_values, accounts, companies
 from tests.conftest import BeginWith

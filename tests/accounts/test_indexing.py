@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from sync.accounts.calendar import Calendar
 from sync.accounts.fields import load_fields
-from sync.accounts.filtering import Filter
 from sync.accounts.folding import folded
-from sync.accounts.indexing import any_stale, entry_of, freshen_index
-from sync.accounts.listing import jump, matching_ids
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter
+from sync.accounts.lists.indexing import any_stale, entry_of, freshen_index
+from sync.accounts.lists.listing import jump, matching_ids
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.settings import load_settings
 from sync.store.schema import account_index, accounts

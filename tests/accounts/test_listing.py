@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sync.accounts.calendar import Calendar
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import Order, Row, Totals, jump, list_page, matching_ids, page_after, stream_rows
-from sync.accounts.orders import NoSuchColumn
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.listing import Order, Row, Totals, jump, list_page, matching_ids, page_after, stream_rows
+from sync.accounts.lists.orders import NoSuchColumn
 from tests.accounts.mirrored import Mirrored
 
 ACTIVE = Filter()

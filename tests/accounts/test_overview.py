@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
-from sync.accounts.calendar import Calendar
-from sync.accounts.filtering import Filter
-from sync.accounts.listing import matching_ids
-from sync.accounts.overview import Overview, Since, load_overview
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter
+from sync.accounts.lists.listing import matching_ids
+from sync.accounts.lists.overview import Overview, Since, load_overview
 from sync.store.schema import companies
 from tests.accounts.mirrored import EUROS, Mirrored
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Path
 from starlette.exceptions import HTTPException
 
 from sync.accounts.fields import Fields, NoSuchField
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import Row, page_after
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.listing import Row, page_after
 from sync.accounts.overlay import OWN
 from sync.accounts.records import WonSum, version_of, won_sums
 from sync.store.edits import load_history, lock_account

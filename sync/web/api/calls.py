@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sync.accounts.calendar import Calendar
 from sync.accounts.fields import Fields
+from sync.accounts.lists.calendar import Calendar
 from sync.accounts.queries import accounts_built
 from sync.errors import SyncError
 from sync.store.database import Database

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Query
 from starlette.requests import Request
 
-from sync.accounts.calendar import Bucket
-from sync.accounts.filtering import Filter, Status
+from sync.accounts.lists.calendar import Bucket
+from sync.accounts.lists.filtering import Filter, Status
 from sync.web.api.cursors import PROPER
 from sync.web.api.problems import Wrong
 from sync.web.pages.asking import OPTION, Unintelligible, filter_of

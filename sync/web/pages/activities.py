@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from sync.accounts.calendar import Calendar, due_moment
-from sync.accounts.listing import jump
+from sync.accounts.lists.calendar import Calendar, due_moment
+from sync.accounts.lists.listing import jump
 from sync.accounts.planning import Planning, load_planned, load_planning
 from sync.errors import SyncError
 from sync.pipedrive.entities import ACTIVITIES

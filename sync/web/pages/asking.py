@@ -11,8 +11,8 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sync.accounts.calendar import Bucket
-from sync.accounts.filtering import EVER, Filter, Status
+from sync.accounts.lists.calendar import Bucket
+from sync.accounts.lists.filtering import EVER, Filter, Status
 from sync.errors import SyncError
 
 OPTION = "option."

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from starlette.responses import Response
 
-from sync.accounts.filtering import Filter
-from sync.accounts.overview import Contacts, Overview, Since, load_overview
+from sync.accounts.lists.filtering import Filter
+from sync.accounts.lists.overview import Contacts, Overview, Since, load_overview
 from sync.web.pages.asking import filter_of
 from sync.web.pages.charts import Chart, chart_of
 from sync.web.pages.listing.asked import LIST

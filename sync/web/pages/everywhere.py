@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.responses import RedirectResponse, Response
 
-from sync.accounts.listing import jump
+from sync.accounts.lists.listing import jump
 from sync.web.pages.language import LANGUAGES
 from sync.web.pages.routes import Page
 from sync.web.pages.visit import THEMES, Visit, zone_called

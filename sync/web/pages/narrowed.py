@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.accounts.filtering import Filter, Status
+from sync.accounts.lists.filtering import Filter, Status
 from sync.web.pages.asking import query_of
 from sync.web.pages.fields.view import view_of
 from sync.web.pages.listing.asked import LIST, Asked

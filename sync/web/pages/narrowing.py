@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sync.accounts.calendar import Bucket
-from sync.accounts.filtering import EVER, Status
 from sync.accounts.kinds import FieldKind
+from sync.accounts.lists.calendar import Bucket
+from sync.accounts.lists.filtering import EVER, Status
 from sync.web.pages.asking import NOBODY, OPTION, query_of
 from sync.web.pages.fields.view import FieldView
 from sync.web.pages.listing.asked import Asked

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from sync.accounts.calendar import Calendar
+from sync.accounts.lists.calendar import Calendar
 from sync.errors import SyncError
 from sync.web.access.doorkeeper import check_csrf
 from sync.web.access.viewer import viewer_of

@@ -16,8 +16,8 @@ from starlette.datastructures import FormData, QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from sync.accounts.calendar import Calendar
 from sync.accounts.fields import Fields
+from sync.accounts.lists.calendar import Calendar
 from sync.accounts.reference import Reference
 from sync.web.access.doorkeeper import csrf_token, local_path
 from sync.web.access.viewer import Viewer

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
-from sync.accounts.board import Card, Column
-from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.listing import Next
+from sync.accounts.lists.board import Card, Column
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.listing import Next
 from sync.store.journal import Action, State, Write
 from sync.store.schema import accounts
 from sync.web.pages.board.pending import NOT_THERE, Expected, Wish, expected, expected_board, with_open_errands

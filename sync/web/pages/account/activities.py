@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sync.accounts.calendar import Bucket, due_moment
 from sync.accounts.facts import ActivityFact, Dossier, WaitingErrand
+from sync.accounts.lists.calendar import Bucket, due_moment
 from sync.pipedrive.entities import ACTIVITIES, NOTES
 from sync.store.journal import Action, State
 from sync.web.pages.asked_for import what_was_asked

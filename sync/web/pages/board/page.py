@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from sync.accounts.board import Column, load_board
-from sync.accounts.calendar import Bucket, due_moment
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import Next
+from sync.accounts.lists.board import Column, load_board
+from sync.accounts.lists.calendar import Bucket, due_moment
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.listing import Next
 from sync.accounts.planning import load_planned
 from sync.store.errands import load_errands_of
 from sync.store.journal import Write

@@ -12,9 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sync.accounts.board import Card, Column
-from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.listing import Next
+from sync.accounts.lists.board import Card, Column
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.listing import Next
 from sync.pipedrive.entities import ACTIVITIES
 from sync.store.journal import Action, State, Write
 

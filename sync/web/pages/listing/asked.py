@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
-from sync.accounts.filtering import Filter
-from sync.accounts.orders import Order
+from sync.accounts.lists.filtering import Filter
+from sync.accounts.lists.orders import Order
 from sync.web.pages.asking import filter_of, query_of
 from sync.web.pages.listing.columns import ListColumn
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.accounts.chosen import Chosen, chosen_accounts
 from sync.accounts.fields import Fields
 from sync.accounts.kinds import STANDARD
+from sync.accounts.lists.chosen import Chosen, chosen_accounts
 from sync.accounts.meanings import changes, equal
 from sync.accounts.overlay import OWN
 from sync.accounts.own_fields import ENGINE

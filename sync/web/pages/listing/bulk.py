@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starlette.responses import Response
 
 from sync.accounts.kinds import FieldKind
-from sync.accounts.listing import matching_ids
+from sync.accounts.lists.listing import matching_ids
 from sync.web.pages.fields.view import FieldView, view_of
 from sync.web.pages.listing import batches, errand_batches
 from sync.web.pages.listing.asked import LIST

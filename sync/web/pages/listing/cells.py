@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from sync.accounts.listing import Next, Row
+from sync.accounts.lists.listing import Next, Row
 from sync.web.pages.activities import local_due
 from sync.web.pages.fields.view import FieldView
 from sync.web.pages.language import Language

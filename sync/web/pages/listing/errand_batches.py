@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 
-from sync.accounts.chosen import chosen_accounts
+from sync.accounts.lists.chosen import chosen_accounts
 from sync.store.database import Connection
 from sync.store.errands import load_activity_types
 from sync.web.pages.activities import due_at

@@ -15,7 +15,7 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from sync.accounts.kinds import FieldKind
-from sync.accounts.listing import Next, Row, stream_rows
+from sync.accounts.lists.listing import Next, Row, stream_rows
 from sync.web.pages.activities import local_due
 from sync.web.pages.fields.view import FieldView, view_of
 from sync.web.pages.listing.asked import LIST, Asked, asked_of

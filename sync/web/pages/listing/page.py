@@ -9,9 +9,9 @@ from babel.numbers import get_decimal_symbol
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from sync.accounts.chosen import sums_by_currency
-from sync.accounts.filtering import Filter, Status
-from sync.accounts.listing import Row, Totals, list_page
+from sync.accounts.lists.chosen import sums_by_currency
+from sync.accounts.lists.filtering import Filter, Status
+from sync.accounts.lists.listing import Row, Totals, list_page
 from sync.accounts.queries import won_currencies
 from sync.store.database import Connection
 from sync.store.saved_filters import load_what_is_own

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from starlette.datastructures import FormData, QueryParams
 
-from sync.accounts.filtering import Filter
+from sync.accounts.lists.filtering import Filter
 from sync.pipedrive.records import INTEGER_RANGE
 from sync.web.pages.asking import filter_of
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
 
-from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.due import due_in
 from sync.accounts.folding import folded
-from sync.accounts.indexing import AT_ONCE, Entry, option_line, stale_entries
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.due import due_in
+from sync.accounts.lists.indexing import AT_ONCE, Entry, option_line, stale_entries
 from sync.store.dialect import among
 from sync.store.schema import account_index, account_won_values
 from sync.store.types import Number

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from sync.accounts.calendar import Calendar
-from sync.accounts.filtering import Filter, conditions
-from sync.accounts.totals import summed, summing
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter, conditions
+from sync.accounts.lists.totals import summed, summing
 from sync.store.dialect import among
 from sync.store.schema import account_index, account_won_values, accounts
 

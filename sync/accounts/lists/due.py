@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, String, and_, case, column, func, literal_column, not_, or_
 
-from sync.accounts.calendar import Bucket, Calendar, Edge
+from sync.accounts.lists.calendar import Bucket, Calendar, Edge
 from sync.store.schema import account_index
 
 _BUCKETS = tuple(Bucket)

@@ -26,11 +26,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from sync.accounts.calendar import Bucket, Calendar
-from sync.accounts.due import bucket_number, due_in
-from sync.accounts.filtering import Filter, conditions
-from sync.accounts.listing import Next, next_of
-from sync.accounts.totals import summed, summing, summing_again
+from sync.accounts.lists.calendar import Bucket, Calendar
+from sync.accounts.lists.due import bucket_number, due_in
+from sync.accounts.lists.filtering import Filter, conditions
+from sync.accounts.lists.listing import Next, next_of
+from sync.accounts.lists.totals import summed, summing, summing_again
 from sync.store.dialect import among
 from sync.store.schema import TABLES, account_index, accounts
 

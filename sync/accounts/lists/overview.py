@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, literal, literal_column, select
 
-from sync.accounts.calendar import Calendar, Edge
-from sync.accounts.filtering import EVER, Filter, conditions, days_ago
-from sync.accounts.totals import summed, summing
+from sync.accounts.lists.calendar import Calendar, Edge
+from sync.accounts.lists.filtering import EVER, Filter, conditions, days_ago
+from sync.accounts.lists.totals import summed, summing
 from sync.accounts.valuation import Valuation
 from sync.store.schema import TABLES, account_index, companies
 

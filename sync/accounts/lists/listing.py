@@ -27,13 +27,13 @@ from sqlalchemy import (
     union_all,
 )
 
-from sync.accounts.calendar import Calendar
-from sync.accounts.filtering import Filter, conditions, containing
 from sync.accounts.folding import folded
-from sync.accounts.indexing import AT_ONCE, stale_entries
-from sync.accounts.orders import Order, Sorting, sorting
+from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.filtering import Filter, conditions, containing
+from sync.accounts.lists.indexing import AT_ONCE, stale_entries
+from sync.accounts.lists.orders import Order, Sorting, sorting
+from sync.accounts.lists.totals import summed, summing
 from sync.accounts.queries import Named, account_columns, plain
-from sync.accounts.totals import summed, summing
 from sync.store.dialect import among
 from sync.store.edits import count_edits_of
 from sync.store.schema import TABLES, account_index, accounts
