@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from sqlalchemy import select
@@ -110,10 +111,10 @@ def test_it_keeps_to_its_share_of_the_day(program: Program, sandbox: Sandbox) ->
 def test_ctrl_c_stops_it_soon_keeps_what_was_committed_and_says_how_to_go_on(
     program: Program, sandbox: Sandbox, database: Database
 ) -> None:
-    process: Running | None = None
-    sandbox.faults.after(lambda: process and process.send_signal(signal.SIGINT), skip=20)
+    begun: SimpleQueue[Running] = SimpleQueue()
+    sandbox.faults.after(lambda: begun.get().send_signal(signal.SIGINT), skip=20)
     sandbox.faults.delay(20, skip=22, times=3)  # answers that would keep a patient program waiting
-    process = program.start("backfill")
+    begun.put(process := program.start("backfill"))
     _, err = process.communicate(timeout=10)
     sandbox.faults.clear()
 

@@ -134,7 +134,7 @@ bulk?.querySelector("[data-clear]").addEventListener("click", () => {
 // --- cells: moving between them, editing in them ---------------------------------------------------------------------
 
 const editor = document.getElementById("cell");
-let edited = null; // the id of the cell that is edited
+let edited = null; // the id of the cell that somebody wanted to edit last
 
 const cells = (row) => [...row.cells].filter((one) => !one.matches(".check"));
 const fieldOf = (cell) => table()?.tHead.rows[0].cells[cell.cellIndex]?.dataset.field;
@@ -220,6 +220,7 @@ async function edit(cell) {
   if (!content || edited !== cell.id) return;
   editor.replaceChildren(document.importNode(content, true));
   for (const back of editor.querySelectorAll("input[name=back]")) back.value = location.pathname + location.search;
+  editor.dataset.over = edited;
   editor.showModal();
   put(document.getElementById(edited) ?? cell);
   const control = editor.querySelector("[autofocus], .control :is(input, select, textarea), input:not([type=hidden]), select, textarea, button");
@@ -235,11 +236,8 @@ function put(cell) {
   editor.style.top = `${Math.max(4, Math.min(at.top, innerHeight - height - 4))}px`;
 }
 
-editor?.addEventListener("close", () => {
-  const cell = edited && document.getElementById(edited);
-  edited = null;
-  if (cell) go(cell);
-});
+// This comes a moment after it is closed: somebody may already want to edit again.
+editor?.addEventListener("close", () => go(document.getElementById(editor.dataset.over)));
 editor?.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && event.target.matches("select, input[type=checkbox]")) {
     event.preventDefault();
