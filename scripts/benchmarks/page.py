@@ -42,6 +42,7 @@ from sync.store.database import Database
 from sync.store.upgrade import upgrade
 from sync.web.app import create_app
 from sync.web.pages.asking import query_of
+from sync.web.pages.board.page import FIRST
 from sync.web.pages.site import Site
 from sync.web.server import Server
 from sync.web.webhooks.intake import Intake
@@ -196,7 +197,7 @@ def _calls(database: Database) -> Mapping[str, Sequence[tuple[str, Callable[[], 
         "list by a custom field": [
             (f"{one} {order}", asked(list_page, one, _CALENDAR, order)) for one, order in fields
         ],
-        "board": [(str(one), asked(load_board, one, _CALENDAR, per_column=20)) for one in FILTERS],
+        "board": [(str(one), asked(load_board, one, _CALENDAR, per_column=FIRST)) for one in FILTERS],
         "account": [(str(one), asked(load_dossier, one, Reach())) for one in _some_accounts()],
         "palette": [(one, asked(jump, one)) for one in ("n", "nord", "rheinpharma 4", "zzz")],
         "overview": [(str(one), asked(load_overview, one, _CALENDAR)) for one in FILTERS[:8]],

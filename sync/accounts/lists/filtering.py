@@ -61,6 +61,12 @@ class Filter:
         """That it takes long to tell of each account: texts are to be read, or another table."""
         return bool(self.search or self.labels or self.options or self.currency)
 
+    @property
+    def is_broad(self) -> bool:
+        """That most accounts are likely to be wanted: few texts lack the letter or two that are typed first."""
+        words = self.search.split()
+        return bool(words) and not (self.labels or self.options) and all(len(word) <= 2 for word in words)
+
 
 def conditions(
     connection: Connection, company_id: int, filter: Filter, calendar: Calendar

@@ -26,7 +26,7 @@ from sync.web.pages.routes import Page
 from sync.web.pages.visit import Visit
 
 PATH = "/board"
-FIRST = 20  # cards of a column that are shown at first
+FIRST = 15  # cards of a column that are shown at first
 _MORE = 60  # and how many more at a time
 _MOST = 1000
 _SHOWN = "shown."  # in addresses, with a column: how many of its cards are shown
