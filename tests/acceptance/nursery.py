@@ -160,6 +160,8 @@ def _become(order: tuple[list[str], str, dict[str, str]], out: int, err: int) ->
     from sync.cli import main
 
     arguments, folder, environment = order
+    # As in a terminal, even if a shell has started the tests in the background, and so with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(out, 1)
     os.dup2(err, 2)
     os.close(out)
