@@ -86,7 +86,8 @@ def load_board(
 ) -> Sequence[Column]:
     """All columns, each with its first cards."""
     wanted = conditions(connection, company_id, filter, calendar)
-    matching = _matching(wanted, once=_is_better_once(filter, connection.dialect.name))
+    # Of many accounts the index soon has some of each column; few are sooner put aside than sought in it each time.
+    matching = _matching(wanted, once=filter.is_costly and not filter.is_broad)
     sums, buckets = _found(connection, matching, calendar, per_column)
     cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in Bucket}
     for card in _cards(connection, company_id, list(buckets)):
@@ -107,13 +108,6 @@ def _by_value(card: Card) -> Any:
 def _by_due(card: Card) -> Any:
     due = card.next_activity
     return (due.due_date or date.max, due.due_time or "", card.organization_id) if due else ()
-
-
-def _is_better_once(filter: Filter, dialect: str) -> bool:
-    """SQLite is quicker in its index, which has all but values by currency and is in order, than in what it puts aside;
-    so is PostgreSQL where the index soon has some accounts of each column.
-    """
-    return filter.currency is not None or (dialect == "postgresql" and filter.is_costly and not filter.is_broad)
 
 
 def _matching(wanted: Sequence[ColumnElement[bool]], *, once: bool) -> CTE:
