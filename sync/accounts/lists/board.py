@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from sync.accounts.lists.calendar import Bucket, Calendar
 from sync.accounts.lists.due import bucket_number, due_in
-from sync.accounts.lists.filtering import Filter, conditions
+from sync.accounts.lists.filtering import Filter, conditions, matching
 from sync.accounts.lists.listing import Next, next_of
 from sync.accounts.lists.totals import summed, summing, summing_again
 from sync.store.dialect import among
@@ -86,9 +86,11 @@ def load_board(
 ) -> Sequence[Column]:
     """All columns, each with its first cards."""
     wanted = conditions(connection, company_id, filter, calendar)
+    columns = account_index.c
+    query = select(columns.organization_id, columns.due_date, columns.due_time, columns.won_value).where(*wanted)
     # Of many accounts the index soon has some of each column; few are sooner put aside than sought in it each time.
-    matching = _matching(wanted, once=filter.is_costly and not filter.is_broad)
-    sums, buckets = _found(connection, matching, calendar, per_column)
+    found = matching(query, once=filter.is_costly and not filter.is_broad)
+    sums, buckets = _found(connection, found, calendar, per_column)
     cards: dict[Bucket, list[Card]] = {bucket: [] for bucket in Bucket}
     for card in _cards(connection, company_id, list(buckets)):
         cards[buckets[card.organization_id]].append(card)
@@ -110,23 +112,16 @@ def _by_due(card: Card) -> Any:
     return (due.due_date or date.max, due.due_time or "", card.organization_id) if due else ()
 
 
-def _matching(wanted: Sequence[ColumnElement[bool]], *, once: bool) -> CTE:
-    """The accounts that are wanted: judged `once` and put aside, or anew wherever they are asked for."""
-    columns = account_index.c
-    query = select(columns.organization_id, columns.due_date, columns.due_time, columns.won_value).where(*wanted)
-    return query.cte("matching").prefix_with("MATERIALIZED" if once else "NOT MATERIALIZED")
-
-
 def _found(
-    connection: Connection, matching: CTE, calendar: Calendar, per_column: int
+    connection: Connection, wanted: CTE, calendar: Calendar, per_column: int
 ) -> tuple[Mapping[Bucket, _Sum], Mapping[int, Bucket]]:
     """What the columns come to, and the accounts of their cards, in one statement."""
     dialect = connection.dialect.name
-    totals = _totals(dialect, matching, calendar)
+    totals = _totals(dialect, wanted, calendar)
     nothing = [null() for _ in totals.selected_columns][2:]
     parts: list[Select[*tuple[Any, ...]]] = [totals]
     for number, bucket in enumerate(_BUCKETS):
-        first = _in_order(matching, bucket).where(due_in(dialect, calendar, bucket)).limit(per_column).subquery()
+        first = _in_order(wanted, bucket).where(due_in(dialect, calendar, bucket)).limit(per_column).subquery()
         parts.append(select(literal_column(str(number)), _ORGANIZATION, *nothing).select_from(first))
     sums, buckets = {}, {}
     for place, organization_id, count, valued, *amounts in connection.execute(union_all(*parts)):
@@ -137,11 +132,11 @@ def _found(
     return sums, buckets
 
 
-def _totals(dialect: str, matching: CTE, calendar: Calendar) -> Select[*tuple[Any, ...]]:
+def _totals(dialect: str, wanted: CTE, calendar: Calendar) -> Select[*tuple[Any, ...]]:
     """What each column comes to that has any accounts. Summed up by day and time first, in which order the index is: so
     nothing is sorted, and the bucket is told of each time instead of each account.
     """
-    columns, value = matching.c, matching.c.won_value
+    columns, value = wanted.c, wanted.c.won_value
     amounts = [one.label(f"amount_{number}") for number, one in enumerate(summing(dialect, value))]
     counts = (func.count().label("number"), func.count(value).label("valued"))
     time = (columns.due_date, columns.due_time)
@@ -153,9 +148,9 @@ def _totals(dialect: str, matching: CTE, calendar: Calendar) -> Select[*tuple[An
     return select(place, cast(null(), BigInteger), *sums, *again).group_by(place)
 
 
-def _in_order(matching: CTE, bucket: Bucket) -> Select[Any]:
+def _in_order(wanted: CTE, bucket: Bucket) -> Select[Any]:
     """The accounts of a column, in the order of its cards."""
-    columns = matching.c
+    columns = wanted.c
     order = (
         [nulls_last(columns.won_value.desc())]
         if bucket is Bucket.NONE

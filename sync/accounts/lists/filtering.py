@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, func, literal, or_, select
 
 from sync.accounts.folding import folded
 from sync.accounts.lists.calendar import Bucket, Calendar
@@ -25,8 +25,9 @@ from sync.store.schema import account_index, account_won_values
 from sync.store.types import Number
 
 LABELS = "label_ids"  # the field under which labels are found
-_WILD = re.compile(r"[*?[]")  # what GLOB does not take for itself
 EVER = 100 * 366  # days: `contacted_within` so many is contacted at all
+
+_WILD = re.compile(r"[*?[]")  # what GLOB does not take for itself
 
 
 class Status(StrEnum):
@@ -82,6 +83,13 @@ def conditions(
         *_due(connection, filter, calendar),
         *_indexed(connection, company_id, filter),
     ]
+
+
+def matching(query: Select[Any], *, once: bool) -> CTE:
+    """The accounts that a query finds, for a statement that asks for them several times: judged `once` and put aside,
+    or anew each time.
+    """
+    return query.cte("matching").prefix_with("MATERIALIZED" if once else "NOT MATERIALIZED")
 
 
 def _of_rows(filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from sync.accounts.folding import folded
 from sync.accounts.lists.calendar import Calendar
-from sync.accounts.lists.filtering import Filter, conditions, containing
+from sync.accounts.lists.filtering import Filter, conditions, containing, matching
 from sync.accounts.lists.indexing import AT_ONCE, stale_entries
 from sync.accounts.lists.orders import Order, Sorting, sorting
 from sync.accounts.lists.totals import summed, summing
@@ -98,8 +98,8 @@ def list_page(
     """Some of the accounts that are wanted, and what all of them come to. Raises `NoSuchColumn`."""
     wanted = conditions(connection, company_id, filter, calendar)
     by = sorting(connection, company_id, order)
-    matching = _matching(wanted, by, once=filter.is_costly or by.beside)
-    totals, ids = _found(connection, company_id, matching, _chosen(matching, by).limit(limit).offset(offset))
+    found = matching(_with_keys(wanted, by), once=filter.is_costly or by.beside)
+    totals, ids = _found(connection, company_id, found, _chosen(found, by).limit(limit).offset(offset))
     return _rows(connection, company_id, ids), totals
 
 
@@ -167,27 +167,24 @@ def _names(connection: Connection, company_id: int, ids: Sequence[int]) -> Mappi
     return {one: name or "" for one, name in found}
 
 
-def _matching(wanted: Sequence[ColumnElement[bool]], by: Sorting, *, once: bool) -> CTE:
-    """The accounts that are wanted, with what they are sorted and summed up by. It is asked for twice: what takes long
-    to judge is put aside when it is judged `once`, and what doesn't is sooner read again.
-    """
+def _with_keys(wanted: Sequence[ColumnElement[bool]], by: Sorting) -> Select[Any]:
+    """The accounts that are wanted, with what they are sorted and summed up by."""
     columns = account_index.c
     keys = [key.label(f"key_{number}") for number, key in enumerate(by.keys)]
     sums = (columns.won_value, columns.won_deals_count, columns.open_deals_count)
     source = _INDEX_AND_ACCOUNTS if by.beside else account_index
-    query = select(columns.organization_id, *sums, *keys).select_from(source).where(*wanted)
-    return query.cte("matching").prefix_with("MATERIALIZED" if once else "NOT MATERIALIZED")
+    return select(columns.organization_id, *sums, *keys).select_from(source).where(*wanted)
 
 
-def _chosen(matching: CTE, by: Sorting) -> Select[Any]:
+def _chosen(wanted: CTE, by: Sorting) -> Select[Any]:
     """The organizations in their order."""
-    keys = [matching.c[f"key_{number}"] for number, _ in enumerate(by.keys)]
-    return select(matching.c.organization_id).order_by(*by.of(keys), matching.c.organization_id)
+    keys = [wanted.c[f"key_{number}"] for number, _ in enumerate(by.keys)]
+    return select(wanted.c.organization_id).order_by(*by.of(keys), wanted.c.organization_id)
 
 
-def _found(connection: Connection, company_id: int, matching: CTE, chosen: Select[Any]) -> tuple[Totals, Sequence[int]]:
+def _found(connection: Connection, company_id: int, wanted: CTE, chosen: Select[Any]) -> tuple[Totals, Sequence[int]]:
     """What all of them come to, and which are chosen, in one statement."""
-    columns, amounts = matching.c, summing(connection.dialect.name, matching.c.won_value)
+    columns, amounts = wanted.c, summing(connection.dialect.name, wanted.c.won_value)
     currency = select(_ANY.c.currency).where(_ANY.c.company_id == company_id).limit(1).scalar_subquery()
     sums = (columns.won_deals_count, columns.open_deals_count)
     counts = (func.count(), func.count(columns.won_value), *(func.coalesce(func.sum(one), 0) for one in sums))
