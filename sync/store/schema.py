@@ -172,7 +172,10 @@ account_won_values = Table(
     ),
 )
 
-Index(None, account_won_values.c.company_id, account_won_values.c.currency, account_won_values.c.value)
+Index(
+    None,
+    *(account_won_values.c[name] for name in ("company_id", "currency", "organization_id", "value")),
+)
 
 # What of an account lists and boards filter, sort and sum up by: the rows of `accounts` are wide, and are read only for
 # what is shown. Triggers on `accounts` keep it in step, and make the last three null where they are to be made anew.
@@ -186,11 +189,14 @@ account_index = Table(
     Column("company_id", Integer(), **_KEY),
     Column("organization_id", Integer(), **_KEY),
     *(Column(name, accounts.c[name].type) for name in _LISTED),
-    Column("due_date", Day()),  # of the next activity, the last day there is where it has none; null: none is planned
-    Column("due_time", Text()),
+    Column("won_units", Integer()),  # ten-thousandths of the won value, which add up fast; null where it is too large
+    Column("labels", Text()),  # the ids of its labels, each between commas
+    # When the next activity is due: `2026-11-24`, at a time of day (UTC) `2026-11-24T09:30`, without a day the last one
+    # that there is; null: none is planned.
+    Column("due", Text().with_variant(Text(collation="C"), "postgresql")),
     Column("sort_name", Text()),
     Column("text", Text()),  # name, address and all texts of its fields, folded
-    Column("options", Text()),  # the labels and options it holds: a line each, and one before and behind
+    Column("options", Text()),  # the options it holds: a line each, and one before and behind
     ForeignKeyConstraint(
         ["company_id", "organization_id"],
         ["accounts.company_id", "accounts.organization_id"],
@@ -202,12 +208,20 @@ Index("ix_account_index_stale", account_index.c.company_id, sqlite_where=_STALE,
 # In the order of the board, whose columns are read from where they begin. They hold all that is asked for, so that no
 # row is read; with the texts, too, where an index can hold long ones, which PostgreSQL's can't.
 _IN_ORDER = (
-    *("company_id", "status", "due_date", "due_time", "organization_id", "owner_id", "last_activity_time"),
-    *("won_value", "currency", "won_deals_count", "open_deals_count", "created_at", "last_won_time"),
+    *("company_id", "status", "due", "organization_id", "owner_id", "last_activity_time", "won_value", "won_units"),
+    *("currency", "won_deals_count", "open_deals_count", "created_at", "last_won_time"),
 )
-_WITH_TEXTS = (*_IN_ORDER, "sort_name", "text", "options")
+_WITH_TEXTS = (*_IN_ORDER, "labels", "sort_name", "text", "options")
 Index("ix_account_index_listing", *(account_index.c[name] for name in _IN_ORDER))
 Index("ix_account_index_texts", *(account_index.c[name] for name in _WITH_TEXTS)).ddl_if(dialect="sqlite")
+# Those for which nothing is planned, by what they are worth: PostgreSQL takes long to sort them all.
+Index(
+    "ix_account_index_unplanned",
+    *(account_index.c[name] for name in ("company_id", "status")),
+    account_index.c.won_value.desc().nulls_last(),
+    account_index.c.organization_id,
+    postgresql_where=account_index.c.due.is_(None),
+).ddl_if(dialect="postgresql")
 
 # Every change of a field of an account, whoever made it. Written by the trigger on `accounts`.
 account_history = Table(

@@ -1,20 +1,24 @@
 """What accounts are found by is fresh after every build and edit, and after plain SQL at the next look."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import select, update
 
 from sync.accounts.fields import load_fields
 from sync.accounts.folding import folded
-from sync.accounts.lists.calendar import Calendar
+from sync.accounts.lists.calendar import Calendar, due_moment
 from sync.accounts.lists.filtering import Filter
 from sync.accounts.lists.indexing import any_stale, entry_of, freshen_index
 from sync.accounts.lists.listing import jump, matching_ids
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.settings import load_settings
+from sync.store.migrating import config
 from sync.store.schema import account_index, accounts
+from sync.store.upgrade import upgrade
 from sync.writeback.editing import edit_account
 from tests.accounts.mirrored import Mirrored
 
@@ -48,6 +52,11 @@ def rename_by_sql(mirrored: Mirrored, **values: Any) -> None:
         connection.execute(update(accounts).where(accounts.c.organization_id == 2).values(**values))
 
 
+def compute(mirrored: Mirrored, **values: Any) -> None:
+    """As the builder does, whatever it may find one day."""
+    rename_by_sql(mirrored, revision=accounts.c.revision + 1, **values)
+
+
 def assert_index_is_right(mirrored: Mirrored) -> None:
     """Every entry is what its account's row makes of it."""
     assert not stale(mirrored)
@@ -58,8 +67,13 @@ def assert_index_is_right(mirrored: Mirrored) -> None:
             assert (held.sort_name, held.text, held.options) == (entry.sort_name, entry.text, entry.lines)
             copied = [name for name in account_index.c.keys() if name in account]  # noqa: SIM118
             assert {name: getattr(held, name) for name in copied} == {name: account[name] for name in copied}
-            due = (account["next_activity_due_date"] or date.max) if account["next_activity_id"] else None
-            assert (held.due_date, held.due_time) == (due, account["next_activity_due_time"])
+            day, time = account["next_activity_due_date"] or date.max, account["next_activity_due_time"]
+            timed = day != date.max and due_moment(day, time) is not None
+            due = f"{day}T{time[:5]}" if timed else str(day)
+            assert held.due == (due if account["next_activity_id"] else None)
+            won, labels = account["won_value"], account["label_ids"]
+            assert held.won_units == (None if won is None or abs(won) > 10**10 else won * 10**4)
+            assert held.labels == (None if labels is None else f",{','.join(map(str, labels))},")
 
 
 def test_a_build_indexes_what_it_writes(company: Mirrored) -> None:
@@ -101,6 +115,44 @@ def test_what_is_not_searched_leaves_the_index_fresh(company: Mirrored) -> None:
     assert not stale(company)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"won_value": Decimal("0.0001"), "label_ids": []},
+        {"won_value": Decimal(10**10), "label_ids": [12, 1, 121]},
+        {"won_value": Decimal(10**10 + 1), "label_ids": None},
+        {"won_value": Decimal("-1234.5"), "next_activity_id": 5},
+        {"won_value": None, "next_activity_id": 5, "next_activity_due_time": "09:30"},
+        *(
+            {"next_activity_id": 5, "next_activity_due_date": date(2026, 11, 24), "next_activity_due_time": time}
+            for time in (None, "", "09:30", "23:59:59", "24:00", "9:30", "soon", "09:30:00.5")
+        ),
+    ],
+)
+def test_whatever_an_account_holds_is_in_the_index_at_once(company: Mirrored, values: dict[str, Any]) -> None:
+    compute(company, **values)
+    assert_index_is_right(company)
+    company.organization(2, name="Afterwards")
+    assert_index_is_right(company)
+
+
+def test_a_label_is_no_other_that_has_its_digits(company: Mirrored) -> None:
+    rename_by_sql(company, label_ids=[12, 1, 121])
+    assert [one for one in (1, 2, 12, 21, 121, 11) if found(company, labels=frozenset({one}))] == [1, 12, 121]
+    assert found(company, labels=frozenset({2, 7, 121})) == [1, 2]
+
+
+def test_accounts_of_an_older_schema_are_in_the_index_after_the_upgrade(company: Mirrored) -> None:
+    rename_by_sql(company, label_ids=[8])
+    compute(company, next_activity_id=5, next_activity_due_date=date(2026, 11, 24))
+    for revision in ("0005", "0004", "0003"):
+        with company.database.writing() as connection:
+            command.downgrade(config(connection), revision)
+        upgrade(company.database)
+        freshen_index(company.database, 1)
+        assert_index_is_right(company)
+
+
 def test_an_account_that_comes_back_is_found(company: Mirrored) -> None:
     company.delete(ORGANIZATIONS, 1)
     assert found(company, search="angstrom") == []
@@ -126,10 +178,10 @@ def test_no_letter_of_a_search_means_another(company: Mirrored, letter: str) -> 
 
 
 def test_what_an_account_holds_never_reads_as_another_option(company: Mirrored) -> None:
-    """Whatever stands in an own field, or is its name, it is no label and no option of another field."""
-    hostile = {"tier": "high\nlabel_ids\t7\nx", "x\t1\nlabel_ids\t7": "y", "plain": "7"}
+    """Whatever stands in an own field, or is its name, it is no option of another field."""
+    hostile = {"tier": f"high\n{TIER}\t1\nx", f"x\t1\n{TIER}\t1": "y", "plain": "7"}
     rename_by_sql(company, fields=hostile)
     for _ in range(2):  # before it is indexed, and then
-        assert found(company, labels=frozenset({7})) == [1]
+        assert found(company, options={TIER: frozenset({"1"})}) == [1]
         assert found(company, options={"fields.plain": frozenset({"7"})}) == [2]
         freshen_index(company.database, 1)

@@ -51,7 +51,7 @@ def sums_by_currency(
     won = account_won_values.c
     wanted = select(account_index.c.organization_id).where(*conditions(connection, company_id, filter, calendar))
     query = (
-        select(won.currency, *summing(connection.dialect.name, won.value))
+        select(won.currency, *summing(won.value))
         .where(won.company_id == company_id, won.organization_id.in_(wanted))
         .group_by(won.currency)
         .order_by(won.currency)

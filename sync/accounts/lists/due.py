@@ -1,85 +1,65 @@
 """In which of the viewer's days the next activity of an account is due, as SQL: the same as `Calendar.bucket` says.
 
-The conditions are about columns `due_date` and `due_time`, wherever these are selected from. What has a time of day is
-judged by its instant, what is due all day by its date; a time that nobody can read counts as none.
+The conditions are about a column `due`, wherever that is selected from: a date, or a date and a time in UTC. As texts,
+`2026-11-24` comes before `2026-11-24T00:00`, and that before `2026-11-25`. So all that is due before a day begins comes
+before the instant at which it begins, but for what is due all that day, where it begins later than the day does in UTC.
 """
 
-from collections.abc import Sequence
-from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, and_, case, column, func, literal_column, not_, or_
+from sqlalchemy import ColumnElement, Integer, and_, case, column, literal_column, or_
 
 from sync.accounts.lists.calendar import Bucket, Calendar, Edge
 from sync.store.schema import account_index
 
 _BUCKETS = tuple(Bucket)
-_READABLE = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"
-_HOURS = ("[01][0-9]", "2[0-3]")
-_REST = (":[0-5][0-9]", ":[0-5][0-9]:[0-5][0-9]")
+_due: ColumnElement[Any] = column("due", account_index.c.due.type)  # of `account_index`, or a query of it
 
 
-# Of whatever is selected from: `account_index`, or a query of it.
-_due_date: ColumnElement[date] = column("due_date", account_index.c.due_date.type)
-_due_time: ColumnElement[str] = column("due_time", account_index.c.due_time.type)
-
-
-def due_in(dialect: str, calendar: Calendar, bucket: Bucket) -> ColumnElement[bool]:
+def due_in(calendar: Calendar, bucket: Bucket) -> ColumnElement[bool]:
     """That the next activity of an account is due in a bucket: a stretch of the index that is in this order."""
-    return _due(dialect, bucket, *calendar.edges(bucket))
+    return _due_between(bucket, *calendar.edges(bucket))
 
 
 # What is made here is made once a day: to make it takes longer than to read many accounts.
 @lru_cache(maxsize=256)
-def _due(dialect: str, bucket: Bucket, first: Edge | None, beyond: Edge | None) -> ColumnElement[bool]:
+def _due_between(bucket: Bucket, first: Edge | None, beyond: Edge | None) -> ColumnElement[bool]:
     if bucket is Bucket.NONE:
-        return _due_date.is_(None)
+        return _due.is_(None)
     bounds: list[ColumnElement[bool]] = []
     if first is not None:
-        bounds += [_due_date >= _days(first)[0], not_(_before(dialect, first))]
+        bounds += _from(*_begin(first))
     if beyond is not None:
-        bounds += [_due_date <= _days(beyond)[1], _before(dialect, beyond)]
+        bounds += _before(*_begin(beyond))
     return and_(*bounds)
 
 
-def bucket_number(dialect: str, calendar: Calendar) -> ColumnElement[int]:
+def bucket_number(bucket: Bucket) -> ColumnElement[int]:
+    """The place of a bucket among all."""
+    return literal_column(str(_BUCKETS.index(bucket)), Integer())
+
+
+def bucket_due(calendar: Calendar) -> ColumnElement[int]:
     """The place among all buckets of the one in which the next activity of an account is due."""
-    return _number(dialect, tuple(calendar.edges(bucket)[1] for bucket in _BUCKETS[1:-1]))
+    return _bucket_due(tuple((bucket, calendar.edges(bucket)[1]) for bucket in _BUCKETS))
 
 
 @lru_cache(maxsize=64)
-def _number(dialect: str, ends: Sequence[Edge | None]) -> ColumnElement[int]:
-    """The same; `ends` are those of all buckets but the first and the last."""
-    ended = [(_before(dialect, edge), place) for place, edge in enumerate(ends, 1) if edge is not None]
-    numbers = [(_due_date.is_(None), 0), *ended]
-    last = literal_column(str(len(_BUCKETS) - 1), Integer())
-    return case(*((when, literal_column(str(place), Integer())) for when, place in numbers), else_=last)
+def _bucket_due(ends: tuple[tuple[Bucket, Edge | None], ...]) -> ColumnElement[int]:
+    ended = [(and_(*_before(*_begin(edge))), bucket_number(bucket)) for bucket, edge in ends if edge is not None]
+    unplanned = (_due.is_(None), bucket_number(Bucket.NONE))
+    return case(unplanned, *ended, else_=bucket_number(Bucket.LATER))
 
 
-def _before(dialect: str, edge: Edge) -> ColumnElement[bool]:
-    """That something is due before a day begins. Where the day has a date, most rows are judged by theirs alone."""
-    moment, time = edge.moment.date(), f"{edge.moment:%H:%M}"
-    earlier = or_(_due_date < moment, and_(_due_date == moment, _hour_and_minute(dialect) < time))
-    exact = case((_is_timed(dialect), earlier), else_=_due_date < edge.day)
-    first, last = _days(edge)
-    return or_(_due_date < first, and_(_due_date <= last, exact))
+def _begin(edge: Edge) -> tuple[str, str]:
+    """The day that begins, and the instant at which it does."""
+    return edge.day.isoformat(), edge.moment.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
-def _days(edge: Edge) -> tuple[date, date]:
-    """The dates between which an edge lies: its own, and that of its instant in UTC. An index is searched by them."""
-    moment = edge.moment.date()
-    return min(moment, edge.day), max(moment, edge.day)
+def _before(day: str, moment: str) -> list[ColumnElement[bool]]:
+    return [_due < moment] if moment < day else [_due < moment, _due != day]
 
 
-def _hour_and_minute(dialect: str) -> ColumnElement[Any]:
-    found: ColumnElement[Any] = func.substr(_due_time, 1, 5, type_=String())
-    return found.collate("C") if dialect == "postgresql" else found
-
-
-def _is_timed(dialect: str) -> ColumnElement[bool]:
-    """That there is a time of day, and one that can be read."""
-    given = func.coalesce(_due_time, "")
-    if dialect == "postgresql":
-        return given.op("~", is_comparison=True)(_READABLE)
-    return or_(*(given.op("GLOB", is_comparison=True)(f"{hours}{rest}") for hours in _HOURS for rest in _REST))
+def _from(day: str, moment: str) -> list[ColumnElement[bool]]:
+    return [_due >= moment] if moment < day else [_due >= day, or_(_due == day, _due >= moment)]

@@ -24,7 +24,6 @@ from sync.store.dialect import among
 from sync.store.schema import account_index, account_won_values
 from sync.store.types import Number
 
-LABELS = "label_ids"  # the field under which labels are found
 EVER = 100 * 366  # days: `contacted_within` so many is contacted at all
 
 _WILD = re.compile(r"[*?[]")  # what GLOB does not take for itself
@@ -60,13 +59,18 @@ class Filter:
     @property
     def is_costly(self) -> bool:
         """That it takes long to tell of each account: texts are to be read, or another table."""
-        return bool(self.search or self.labels or self.options or self.currency)
+        return bool(self.search or self.options or self.currency) and not self._is_broad
 
     @property
-    def is_broad(self) -> bool:
+    def is_selective(self) -> bool:
+        """That it is quicker to put aside the accounts that it leaves than to tell of each twice."""
+        return self.is_costly or bool(self.labels)
+
+    @property
+    def _is_broad(self) -> bool:
         """That most accounts are likely to be wanted: few texts lack the letter or two that are typed first."""
         words = self.search.split()
-        return bool(words) and not (self.labels or self.options) and all(len(word) <= 2 for word in words)
+        return bool(words) and not (self.labels or self.options or self.currency) and max(map(len, words)) <= 2
 
 
 def conditions(
@@ -78,9 +82,8 @@ def conditions(
     """
     return [
         account_index.c.company_id == company_id,
-        *_of_rows(filter, calendar),
+        *_of_rows(connection.dialect.name, filter, calendar),
         *_won(company_id, filter),
-        *_due(connection, filter, calendar),
         *_indexed(connection, company_id, filter),
     ]
 
@@ -92,7 +95,7 @@ def matching(query: Select[Any], *, once: bool) -> CTE:
     return query.cte("matching").prefix_with("MATERIALIZED" if once else "NOT MATERIALIZED")
 
 
-def _of_rows(filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]]:
+def _of_rows(dialect: str, filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]]:
     """What the row of an account says itself."""
     columns = account_index.c
     # All of them by their names: an index is read by what comes behind the status only where that is given.
@@ -101,6 +104,8 @@ def _of_rows(filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]
     if filter.owners:
         theirs = columns.owner_id.in_(sorted(one for one in filter.owners if one is not None))
         yield or_(theirs, columns.owner_id.is_(None)) if None in filter.owners else theirs
+    if filter.labels:
+        yield or_(*(_has(dialect, columns.labels, f",{one},") for one in sorted(filter.labels)))
     if filter.contacted_within is not None:
         yield columns.last_activity_time >= days_ago(calendar, filter.contacted_within)
     if filter.not_contacted_for is not None:
@@ -112,6 +117,8 @@ def _of_rows(filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]
         yield columns.created_at >= calendar.edge(filter.created_from).moment
     if filter.created_to is not None:
         yield columns.created_at < calendar.edge(filter.created_to + timedelta(days=1)).moment
+    if filter.buckets and filter.buckets != frozenset(Bucket):
+        yield or_(*(due_in(calendar, bucket) for bucket in sorted(filter.buckets)))
 
 
 def days_ago(calendar: Calendar, days: int) -> datetime:
@@ -138,12 +145,6 @@ def _between(value: ColumnElement[Any], filter: Filter) -> Iterator[ColumnElemen
         yield value <= literal(filter.won_to, Number())
 
 
-def _due(connection: Connection, filter: Filter, calendar: Calendar) -> Iterator[ColumnElement[bool]]:
-    if filter.buckets and filter.buckets != frozenset(Bucket):
-        dialect = connection.dialect.name
-        yield or_(*(due_in(dialect, calendar, bucket) for bucket in sorted(filter.buckets)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Sought:
     """What the index is asked for: words that all occur, and of each field one of some options."""
@@ -159,10 +160,8 @@ class _Sought:
 
 def _indexed(connection: Connection, company_id: int, filter: Filter) -> Iterator[ColumnElement[bool]]:
     """What the index says, and of accounts that have changed since, what it ought to say."""
-    options = [(field, some) for field, some in sorted(filter.options.items()) if some]
-    if filter.labels:
-        options.append((LABELS, frozenset(map(str, filter.labels))))
-    sought = _Sought(tuple(dict.fromkeys(folded(filter.search).split())), tuple(options))
+    options = tuple((field, some) for field, some in sorted(filter.options.items()) if some)
+    sought = _Sought(tuple(dict.fromkeys(folded(filter.search).split())), options)
     if not sought.words and not sought.options:
         return
     dialect, columns = connection.dialect.name, account_index.c

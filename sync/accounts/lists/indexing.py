@@ -25,8 +25,7 @@ AT_ONCE = 1000  # accounts
 _LONGEST_OPTION = 100  # letters: what is longer is a text, and no option of an own field
 _LINE, _IS = "\n", "\t"  # between options, and between a field and what it holds
 _TEXTS = ("name", "address", "website", "linkedin")
-_OPTIONS = ("label_ids", "industry")
-_COLUMNS = (*_TEXTS, *_OPTIONS, "custom_fields", "fields")
+_COLUMNS = (*_TEXTS, "industry", "custom_fields", "fields")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ def entry_of(account: Mapping[str, Any]) -> Entry:
         for value in (*(account[name] for name in _TEXTS), *documents.values(), *own.values())
         for one in _texts(value)
     ]
-    options = {(name, str(one)) for name in _OPTIONS for one in _ids(account[name])}
+    options = {("industry", str(one)) for one in _ids(account["industry"])}
     options |= {(code, str(one)) for code, value in documents.items() for one in _ids(value)}
     options |= {(name, one) for name, value in own.items() for one in _texts(value) if len(one) <= _LONGEST_OPTION}
     told = frozenset(one for one in options if not _has_break(*one))

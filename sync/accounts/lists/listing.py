@@ -32,7 +32,7 @@ from sync.accounts.lists.calendar import Calendar
 from sync.accounts.lists.filtering import Filter, conditions, containing, matching
 from sync.accounts.lists.indexing import AT_ONCE, stale_entries
 from sync.accounts.lists.orders import Order, Sorting, sorting
-from sync.accounts.lists.totals import summed, summing
+from sync.accounts.lists.totals import summed, summing_units
 from sync.accounts.queries import Named, account_columns, plain
 from sync.store.dialect import among
 from sync.store.edits import count_edits_of
@@ -98,7 +98,7 @@ def list_page(
     """Some of the accounts that are wanted, and what all of them come to. Raises `NoSuchColumn`."""
     wanted = conditions(connection, company_id, filter, calendar)
     by = sorting(connection, company_id, order)
-    found = matching(_with_keys(wanted, by), once=filter.is_costly or by.beside)
+    found = matching(_with_keys(wanted, by), once=filter.is_selective or by.beside)
     totals, ids = _found(connection, company_id, found, _chosen(found, by).limit(limit).offset(offset))
     return _rows(connection, company_id, ids), totals
 
@@ -171,7 +171,7 @@ def _with_keys(wanted: Sequence[ColumnElement[bool]], by: Sorting) -> Select[Any
     """The accounts that are wanted, with what they are sorted and summed up by."""
     columns = account_index.c
     keys = [key.label(f"key_{number}") for number, key in enumerate(by.keys)]
-    sums = (columns.won_value, columns.won_deals_count, columns.open_deals_count)
+    sums = (columns.won_value, columns.won_units, columns.won_deals_count, columns.open_deals_count)
     source = _INDEX_AND_ACCOUNTS if by.beside else account_index
     return select(columns.organization_id, *sums, *keys).select_from(source).where(*wanted)
 
@@ -184,7 +184,7 @@ def _chosen(wanted: CTE, by: Sorting) -> Select[Any]:
 
 def _found(connection: Connection, company_id: int, wanted: CTE, chosen: Select[Any]) -> tuple[Totals, Sequence[int]]:
     """What all of them come to, and which are chosen, in one statement."""
-    columns, amounts = wanted.c, summing(connection.dialect.name, wanted.c.won_value)
+    columns, amounts = wanted.c, summing_units(wanted.c.won_units, wanted.c.won_value)
     currency = select(_ANY.c.currency).where(_ANY.c.company_id == company_id).limit(1).scalar_subquery()
     sums = (columns.won_deals_count, columns.open_deals_count)
     counts = (func.count(), func.count(columns.won_value), *(func.coalesce(func.sum(one), 0) for one in sums))

@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    nulls_first,
     nulls_last,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -44,7 +43,7 @@ _INDEXED: Mapping[str, Sequence[str]] = MappingProxyType(
         "customer_since": ("created_at",),
         "last_won": ("last_won_time",),
         "last_activity": ("last_activity_time",),
-        "next_activity": ("due_date", "due_time"),
+        "next_activity": ("due",),
     }
 )
 _COLUMNS: Mapping[str, str] = MappingProxyType(
@@ -85,11 +84,7 @@ class Sorting:
 
     def of(self, keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
         """The keys, wherever they stand, in their direction."""
-        last = [nulls_last(key.desc() if self.order.descending else key.asc()) for key in keys]
-        if self.order.column == "next_activity":  # all day comes first on its day
-            time = keys[-1]
-            last[-1] = nulls_last(time.desc()) if self.order.descending else nulls_first(time.asc())
-        return last
+        return [nulls_last(key.desc() if self.order.descending else key.asc()) for key in keys]
 
 
 def sorting(connection: Connection, company_id: int, order: Order) -> Sorting:

@@ -147,7 +147,7 @@ def _won(
     number = _month_number(months, deals.won_time).label("number")
     currency = func.coalesce(deals.currency, "").label("currency")
     query = (
-        select(number, currency, func.count(), *summing(connection.dialect.name, deals.value))
+        select(number, currency, func.count(), *summing(deals.value))
         .where(
             deals.company_id == company_id,
             deals.status == literal_column("'won'"),

@@ -50,23 +50,17 @@ def upgrade() -> None:
     for name, kind in _kinds().items():
         op.add_column("account_index", sa.Column(name, kind))
     op.add_column("account_index", sa.Column("options", sa.Text()))
-    _drop_triggers("accounts_listed", "accounts_changed")
-    _run(_triggers(dialect))
-    op.execute(
-        f"UPDATE account_index SET text = NULL, ({', '.join(_LISTED)}) = (SELECT {_values('', dialect)} FROM accounts "
-        "WHERE accounts.company_id = account_index.company_id "
-        "AND accounts.organization_id = account_index.organization_id)"
-    )
-    op.create_index("ix_account_index_listing", "account_index", list(_IN_ORDER))
-    if dialect == "sqlite":
-        op.create_index("ix_account_index_texts", "account_index", [*_IN_ORDER, "sort_name", "text", "options"])
+    drop_triggers("accounts_listed", "accounts_changed")
+    run(triggers(dialect))
+    copy_accounts(dialect)
+    create_indexes(dialect)
 
 
 def downgrade() -> None:
     dialect = op.get_bind().dialect.name
     for table in _MIRRORED:
         op.drop_index(f"ix_{table}_gone", table)
-    _drop_triggers("accounts_listed", "accounts_changed", "accounts_moved")
+    drop_triggers("accounts_listed", "accounts_changed", "accounts_moved")
     op.drop_index("ix_account_index_listing", "account_index")
     if dialect == "sqlite":
         op.drop_index("ix_account_index_texts", "account_index")
@@ -93,7 +87,23 @@ def downgrade() -> None:
         ["company_id", "sort_name", "organization_id"],
     )
     op.create_index("ix_accounts_listing", "accounts", list(_FORMER_ORDER))
-    _run(_FORMER_POSTGRESQL if dialect == "postgresql" else _FORMER_SQLITE)
+    run(_former_triggers(dialect))
+
+
+def copy_accounts(dialect: str) -> None:
+    """Fill what is copied from accounts, and let the rest be made anew."""
+    op.execute(
+        f"UPDATE account_index SET text = NULL, ({', '.join(_LISTED)}) = (SELECT {_values('', dialect)} FROM accounts "
+        "WHERE accounts.company_id = account_index.company_id "
+        "AND accounts.organization_id = account_index.organization_id)"
+    )
+
+
+def create_indexes(dialect: str) -> None:
+    """Those that lists and boards read."""
+    op.create_index("ix_account_index_listing", "account_index", list(_IN_ORDER))
+    if dialect == "sqlite":
+        op.create_index("ix_account_index_texts", "account_index", [*_IN_ORDER, "sort_name", "text", "options"])
 
 
 def _kinds() -> dict[str, Any]:
@@ -115,7 +125,8 @@ def _needed(kind: Any, *names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, kind, nullable=False, autoincrement=False) for name in names]
 
 
-def _drop_triggers(*names: str) -> None:
+def drop_triggers(*names: str) -> None:
+    """Of `accounts`, with their functions."""
     for name in names:
         if op.get_bind().dialect.name == "postgresql":
             op.execute(f"DROP TRIGGER {name} ON accounts")
@@ -124,68 +135,62 @@ def _drop_triggers(*names: str) -> None:
             op.execute(f"DROP TRIGGER {name}")
 
 
-def _run(statements: tuple[str, ...]) -> None:
+def run(statements: tuple[str, ...]) -> None:
+    """One after the other."""
     for statement in statements:
         op.get_bind().exec_driver_sql(statement)
 
 
-def _new(names: tuple[str, ...]) -> str:
+def new(names: tuple[str, ...]) -> str:
+    """Columns of the new row of a trigger."""
     return ", ".join(f"NEW.{name}" for name in names)
-
-
-def _differ(names: tuple[str, ...], distinct: str) -> str:
-    return " OR ".join(f"NEW.{name} {distinct} OLD.{name}" for name in names)
 
 
 _TEXTS = ("name", "address", "website", "linkedin", "label_ids", "industry", "custom_fields", "fields")
 _ITS = "WHERE company_id = NEW.company_id AND organization_id = NEW.organization_id"
 
 
-def _triggers(dialect: str) -> tuple[str, ...]:
+def triggers(dialect: str) -> tuple[str, ...]:
+    """What keeps `account_index` in step with `accounts`."""
     values = _values("NEW.", dialect)
-    listed = f"INSERT INTO account_index ({', '.join((*_KEY, *_LISTED))}) VALUES ({_new(_KEY)}, {values})"
+    listed = f"INSERT INTO account_index ({', '.join((*_KEY, *_LISTED))}) VALUES ({new(_KEY)}, {values})"
     moved = f"UPDATE account_index SET ({', '.join(_LISTED)}) = ({values}) {_ITS}"
     changed = f"UPDATE account_index SET text = NULL, options = NULL {_ITS}"
+    return (
+        *inserting(dialect, "accounts_listed", listed),
+        *updating(dialect, "accounts_moved", (*_COPIED, *_DUE), moved),
+        *updating(dialect, "accounts_changed", _TEXTS, changed),
+    )
+
+
+def inserting(dialect: str, name: str, statement: str) -> tuple[str, ...]:
+    """A trigger that follows each account that comes."""
+    return _trigger(dialect, name, "INSERT", "", statement)
+
+
+def updating(dialect: str, name: str, columns: tuple[str, ...], statement: str) -> tuple[str, ...]:
+    """A trigger that follows each account of which one of these columns changes."""
+    distinct = "IS DISTINCT FROM" if dialect == "postgresql" else "IS NOT"
+    differ = " OR ".join(f"NEW.{column} {distinct} OLD.{column}" for column in columns)
+    event = "UPDATE" if dialect == "postgresql" else f"UPDATE OF {', '.join(columns)}"
+    return _trigger(dialect, name, event, f"WHEN ({differ})", statement)
+
+
+def _trigger(dialect: str, name: str, event: str, when: str, statement: str) -> tuple[str, ...]:
+    head = f"CREATE TRIGGER {name} AFTER {event} ON accounts FOR EACH ROW {when}"
     if dialect == "postgresql":
-        return (
-            *_postgresql("accounts_listed", "INSERT", "", listed),
-            *_postgresql_update("accounts_moved", (*_COPIED, *_DUE), moved),
-            *_postgresql_update("accounts_changed", _TEXTS, changed),
-        )
-    return (
-        _sqlite("accounts_listed", "INSERT ON accounts", listed),
-        _sqlite_update("accounts_moved", (*_COPIED, *_DUE), moved),
-        _sqlite_update("accounts_changed", _TEXTS, changed),
-    )
+        body = f"BEGIN {statement}; RETURN NULL; END"
+        function = f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
+        return function, f"{head} EXECUTE FUNCTION {name}()"
+    return (f"{head} BEGIN {statement}; END",)
 
 
-def _sqlite(name: str, when: str, statement: str) -> str:
-    return f"CREATE TRIGGER {name} AFTER {when} BEGIN {statement}; END"
-
-
-def _sqlite_update(name: str, columns: tuple[str, ...], statement: str) -> str:
-    when = f"UPDATE OF {', '.join(columns)} ON accounts WHEN {_differ(columns, 'IS NOT')}"
-    return _sqlite(name, when, statement)
-
-
-def _postgresql(name: str, event: str, when: str, statement: str) -> tuple[str, str]:
-    return (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NULL; END $$",
-        f"CREATE TRIGGER {name} AFTER {event} ON accounts FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
-    )
-
-
-def _postgresql_update(name: str, columns: tuple[str, ...], statement: str) -> tuple[str, str]:
-    return _postgresql(name, "UPDATE", f"WHEN ({_differ(columns, 'IS DISTINCT FROM')})", statement)
-
-
-_FORMER_LISTED = f"INSERT INTO account_index ({', '.join(_KEY)}) VALUES ({_new(_KEY)})"
+_FORMER_LISTED = f"INSERT INTO account_index ({', '.join(_KEY)}) VALUES ({new(_KEY)})"
 _FORMER_CHANGED = f"UPDATE account_index SET text = NULL {_ITS}"
-_FORMER_SQLITE = (
-    _sqlite("accounts_listed", "INSERT ON accounts", _FORMER_LISTED),
-    _sqlite_update("accounts_changed", _TEXTS, _FORMER_CHANGED),
-)
-_FORMER_POSTGRESQL = (
-    *_postgresql("accounts_listed", "INSERT", "", _FORMER_LISTED),
-    *_postgresql_update("accounts_changed", _TEXTS, _FORMER_CHANGED),
-)
+
+
+def _former_triggers(dialect: str) -> tuple[str, ...]:
+    return (
+        *inserting(dialect, "accounts_listed", _FORMER_LISTED),
+        *updating(dialect, "accounts_changed", _TEXTS, _FORMER_CHANGED),
+    )
