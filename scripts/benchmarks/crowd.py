@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import JSON, Connection, Table, insert, text, update
 
 from sync.accounts.builder import build_accounts, learn_sizes
+from sync.accounts.lists.indexing import pack_index
 from sync.accounts.selecting import windows
 from sync.accounts.valuation import Valuation
 from sync.store.database import Database, encode_json
@@ -101,6 +102,7 @@ def _build(database: Database) -> None:
             build_accounts(connection, COMPANY, _VALUATION, organizations=part, now=NOW)
     with database.writing() as connection:
         connection.execute(update(companies).values(accounts_basis=_VALUATION.basis))
+    pack_index(database)
     if not database.is_sqlite:  # what the server does by itself, sooner or later
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))

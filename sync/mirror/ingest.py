@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from sync.accounts.builder import build_accounts, learn_sizes
+from sync.accounts.lists.indexing import pack_index
 from sync.accounts.selecting import windows
 from sync.accounts.touched import touched_organizations
 from sync.mirror.company import Mirror
@@ -104,6 +105,7 @@ def rebuild_all_accounts(mirror: Mirror) -> None:
             rebuild_accounts(connection, mirror, part)
     with mirror.database.writing() as connection:
         save_accounts_basis(connection, mirror.company_id, mirror.accounts_basis)
+    pack_index(mirror.database)
 
 
 def ids_of(page: Page) -> set[int]:

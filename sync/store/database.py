@@ -146,8 +146,13 @@ def _sqlite_engine(url: URL) -> Engine:
 def _postgresql_engine(url: URL) -> Engine:
     return create_engine(
         url,
-        # Instants are compared as text in no place, yet a session in UTC keeps them readable in every tool.
-        connect_args={"options": "-c timezone=UTC", "connect_timeout": 10, "application_name": "pipedrive-sync"},
+        # Instants are compared as text in no place, yet a session in UTC keeps them readable in every tool. What lists
+        # are read from is in memory, so that pages next to each other cost no less than others.
+        connect_args={
+            "options": "-c timezone=UTC -c random_page_cost=1.1",
+            "connect_timeout": 10,
+            "application_name": "pipedrive-sync",
+        },
         pool_pre_ping=True,
         pool_size=16,
         json_serializer=encode_json,

@@ -1,18 +1,18 @@
 """What accounts are found by is fresh after every build and edit, and after plain SQL at the next look."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from sync.accounts.fields import load_fields
 from sync.accounts.folding import folded
 from sync.accounts.lists.calendar import Calendar, due_moment
 from sync.accounts.lists.filtering import Filter
-from sync.accounts.lists.indexing import any_stale, entry_of, freshen_index
+from sync.accounts.lists.indexing import any_stale, entry_of, freshen_index, pack_index
 from sync.accounts.lists.listing import jump, matching_ids
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.settings import load_settings
@@ -151,6 +151,32 @@ def test_accounts_of_an_older_schema_are_in_the_index_after_the_upgrade(company:
         upgrade(company.database)
         freshen_index(company.database, 1)
         assert_index_is_right(company)
+
+
+def test_the_index_that_lists_read_is_packed_unless_it_is_being_read(
+    company: Mirrored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL; SQLite uses its room again."""
+    if company.database.is_sqlite:
+        pack_index(company.database)
+        return
+    monkeypatch.setattr("sync.accounts.lists.indexing._NOT_FOR_LONG", text("SET LOCAL lock_timeout = '10ms'"))
+    for day in range(1, 300):
+        compute(company, next_activity_id=5, next_activity_due_date=date(2026, 1, 1) + timedelta(days=day))
+    before = room_of_the_index(company)
+    with company.database.reading() as connection:
+        connection.execute(text("LOCK TABLE account_index IN ACCESS SHARE MODE"))
+        connection.execute(text("SELECT count(*) FROM account_index WHERE company_id = 1 AND status = 'active'"))
+        pack_index(company.database)
+    assert room_of_the_index(company) == before
+    pack_index(company.database)
+    assert room_of_the_index(company) < before
+    assert_index_is_right(company)
+
+
+def room_of_the_index(company: Mirrored) -> int:
+    with company.database.reading() as connection:
+        return int(connection.scalar(text("SELECT pg_relation_size('ix_account_index_listing')")) or 0)
 
 
 def test_an_account_that_comes_back_is_found(company: Mirrored) -> None:

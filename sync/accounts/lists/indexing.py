@@ -6,12 +6,14 @@ transaction; what programs change by SQL waits for the service's next look, and 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, select, text, update
 from sqlalchemy import bindparam as given
+from sqlalchemy.exc import OperationalError
 
 from sync.accounts.folding import folded
 from sync.accounts.overlay import OWN
@@ -160,6 +162,22 @@ def freshen_index(database: Database, company_id: int) -> int:
             return 0
     with database.writing() as connection:
         return refresh_index(connection, company_id)
+
+
+def pack_index(database: Database) -> None:
+    """After all accounts were built: PostgreSQL keeps the room of every entry that was replaced, and lists would read
+    it all. Left out where somebody reads them just now, and for long.
+    """
+    if database.is_sqlite:
+        return
+    with database.writing() as connection:
+        connection.execute(_NOT_FOR_LONG)
+        with suppress(OperationalError):
+            connection.execute(_PACK)
+
+
+_NOT_FOR_LONG = text("SET LOCAL lock_timeout = '2s'")
+_PACK = text("REINDEX INDEX ix_account_index_listing")
 
 
 _ENTRY = (
