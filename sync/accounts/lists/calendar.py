@@ -5,9 +5,11 @@ in UTC, and its day depends on who looks. Pure functions.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import cached_property
 
 MONDAY, SUNDAY = 0, 6
 
@@ -33,7 +35,7 @@ class Edge:
     moment: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Calendar:
     """A viewer's days at a moment: his time zone, and the weekday his weeks begin with (0 is Monday)."""
 
@@ -41,7 +43,7 @@ class Calendar:
     zone: tzinfo = UTC
     week_start: int = MONDAY
 
-    @property
+    @cached_property
     def today(self) -> date:
         """The date where the viewer is."""
         return self.now.astimezone(self.zone).date()
@@ -57,17 +59,23 @@ class Calendar:
 
     def edges(self, bucket: Bucket) -> tuple[Edge | None, Edge | None]:
         """Where the days of a bucket begin and where they have ended; None where they have no such edge."""
+        first, beyond = self._days[bucket]
+        return self.edge(first) if first else None, self.edge(beyond) if beyond else None
+
+    @cached_property
+    def _days(self) -> Mapping[Bucket, tuple[date | None, date | None]]:
+        """The first day of each bucket, and the first one after it."""
         today, tomorrow = self.today, self.today + timedelta(days=1)
-        after, week = tomorrow + timedelta(days=1), max(self.next_week, tomorrow + timedelta(days=1))
-        first, beyond = {
+        after = tomorrow + timedelta(days=1)
+        week = max(self.next_week, after)
+        return {
             Bucket.OVERDUE: (None, today),
             Bucket.TODAY: (today, tomorrow),
             Bucket.TOMORROW: (tomorrow, after),
             Bucket.THIS_WEEK: (after, week),
             Bucket.LATER: (week, None),
             Bucket.NONE: (None, None),
-        }[bucket]
-        return self.edge(first) if first else None, self.edge(beyond) if beyond else None
+        }
 
     def day_of(self, due_date: date, due_time: str | None) -> date:
         """The viewer's day on which something is due; a time that nobody can read counts as none."""
@@ -79,11 +87,7 @@ class Calendar:
         if due_date is None:
             return Bucket.LATER
         day = self.day_of(due_date, due_time)
-        for bucket in (Bucket.OVERDUE, Bucket.TODAY, Bucket.TOMORROW, Bucket.THIS_WEEK):
-            _, beyond = self.edges(bucket)
-            if beyond and day < beyond.day:
-                return bucket
-        return Bucket.LATER
+        return next((bucket for bucket, (_, beyond) in self._days.items() if beyond and day < beyond), Bucket.LATER)
 
 
 def due_moment(due_date: date, due_time: str | None) -> datetime | None:

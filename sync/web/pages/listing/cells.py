@@ -21,9 +21,6 @@ from sync.web.pages.visit import Visit
 
 _KEPT = 20_000  # texts
 _ATTRIBUTES = {True: ' class="number"', False: ""}
-_LINK = Markup('<a href="{}" rel="noopener noreferrer nofollow" tabindex="-1">{}</a>')
-_TAG = Markup('<span class="tag">{}</span>')
-_DUE = Markup('<span class="due {}">{}</span> {}')
 
 
 @lru_cache(_KEPT)
@@ -61,26 +58,30 @@ class Cells:
         ]
         return Markup("".join(cells))
 
-    def _cell(self, row: Row, column: ListColumn) -> Markup:
+    def _cell(self, row: Row, column: ListColumn) -> str:
         if column.look is Look.FIELD:
             return self._field(column.source, self.view.value(row.account, column.source))
         if column.look is Look.NEXT:
-            return self._next(row.next_activity) if row.next_activity else Markup()
+            return self._next(row.next_activity) if row.next_activity else ""
         return escape(self._text(row.account, column))
 
-    def _field(self, code: str, value: Any) -> Markup:
+    def _field(self, code: str, value: Any) -> str:
         shown = self.view.shown(code, value)
         if shown.items:
-            return Markup(" ").join(_TAG.format(item) for item in shown.items)
-        return _LINK.format(shown.href, shown.text) if shown.href else escape(shown.text)
+            return " ".join(f'<span class="tag">{escape(item)}</span>' for item in shown.items)
+        text = escape(shown.text)
+        if not shown.href:
+            return text
+        return f'<a href="{escape(shown.href)}" rel="noopener noreferrer nofollow" tabindex="-1">{text}</a>'
 
-    def _next(self, upcoming: Next) -> Markup:
+    def _next(self, upcoming: Next) -> str:
         kind = self.types.get(upcoming.type or "", upcoming.type or "")
         subject = upcoming.subject or kind
         if upcoming.due_date is None:
             return escape(subject)
         bucket = self.visit.calendar.bucket(upcoming.due_date, upcoming.due_time)
-        return _DUE.format(bucket, self._due(upcoming.due_date, upcoming.due_time), subject)
+        due = escape(self._due(upcoming.due_date, upcoming.due_time))
+        return f'<span class="due {bucket}">{due}</span> {escape(subject)}'
 
     def _due(self, due_date: date, due_time: str | None) -> str:
         language, calendar = self.visit.language, self.visit.calendar
