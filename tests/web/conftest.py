@@ -25,9 +25,9 @@ from sync.telemetry.metrics import DELIVERIES
 from sync.web.app import create_app
 from sync.web.health import Check
 from sync.web.pages import site as pages_site
-from sync.web.server import Server
 from sync.web.webhooks.intake import Intake
 from sync.web.webhooks.receiver import Outcome
+from tests.web.stage import Show, stages
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 USER, PASSWORD = "pipedrive", "not the usual password"
@@ -107,8 +107,15 @@ def unsteady(database_url: str) -> Iterator[Unsteady]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def show() -> Iterator[Show]:
+    """Shows applications over HTTP."""
+    with stages() as shown:
+        yield shown
+
+
 @pytest.fixture
-def serve(unsteady: Unsteady, clock: ManualClock) -> Iterator[Serve]:
+def serve(show: Show, unsteady: Unsteady, clock: ManualClock) -> Iterator[Serve]:
     """Serves the application; settings as in the environment."""
     with ExitStack() as stack:
 
@@ -120,8 +127,7 @@ def serve(unsteady: Unsteady, clock: ManualClock) -> Iterator[Serve]:
             taken = intake or stack.enter_context(closing(Intake(unsteady, clock)))
             shown = pages_site.Site(settings, unsteady, clock) if pages else None
             app = create_app(settings, unsteady, clock, taken, checks or {}, shown)
-            server = stack.enter_context(Server(app, "127.0.0.1", 0))
-            site = Site(server.address, unsteady, clock, taken, app)
+            site = Site(stack.enter_context(show(app)), unsteady, clock, taken, app)
             stack.enter_context(site.session)
             return site
 

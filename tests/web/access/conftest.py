@@ -28,7 +28,7 @@ from sync.web.access.doorkeeper import Access, csrf_checked, csrf_token
 from sync.web.access.headers import SecurityHeaders
 from sync.web.access.signing_in import signing_in_routes
 from sync.web.access.viewer import Viewer, editor, viewer
-from sync.web.server import Server
+from tests.web.stage import Show
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 PASSWORD = "correct horse"
@@ -137,14 +137,13 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def build(database: Database, clock: ManualClock) -> Iterator[Build]:
+def build(show: Show, database: Database, clock: ManualClock) -> Iterator[Build]:
     """Serves on a database; settings as in the environment."""
     with ExitStack() as stack:
 
         def start(**environment: str) -> House:
-            app = served(database, clock, environment)
-            server = stack.enter_context(Server(app, "127.0.0.1", 0))
-            house = House(server.address, database, clock)
+            address = stack.enter_context(show(served(database, clock, environment)))
+            house = House(address, database, clock)
             stack.enter_context(house.guests)
             return house
 

@@ -14,8 +14,8 @@ from sync.store.database import Database
 from sync.store.logins import Role
 from sync.store.passwords import token_hash
 from sync.web.access import csrf
-from sync.web.server import Server
 from tests.web.access.conftest import NOW, Build, House, served
+from tests.web.stage import Show
 
 SITES = (None, "same-origin", "none", "same-site", "cross-site", "")
 ORIGINS = (None, "ours", "null", "http://evil.example", "other scheme", "other port")
@@ -30,7 +30,7 @@ def database_url(sqlite_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[House]:
+def local(show: Show, tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[House]:
     """Where nobody signs in, and a program has a token."""
     file = tmp_path_factory.mktemp("csrf") / "mirror.db"
     copyfile(sqlite_template, file)
@@ -38,8 +38,8 @@ def local(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> It
     with closing(Database(f"sqlite:///{file}")) as database:
         with database.writing() as connection:
             add_api_token(connection, "crm", token_hash("a token"), Role.EDITOR, at=NOW)
-        with Server(served(database, clock, {}), "127.0.0.1", 0) as server:
-            house = House(server.address, database, clock)
+        with show(served(database, clock, {})) as address:
+            house = House(address, database, clock)
             with house.guests:
                 yield house
 

@@ -15,8 +15,8 @@ from sync.sandbox import Company
 from sync.store.database import Database
 from sync.web.app import create_app
 from sync.web.pages.site import Site
-from sync.web.server import Server
 from sync.web.webhooks.intake import Intake
+from tests.web.stage import Show
 from tests.writeback.conftest import Desk, clock, desk, open_here, sandbox
 
 __all__ = ["clock", "desk", "open_here", "sandbox"]
@@ -70,14 +70,13 @@ class PageSite:
 
 
 @pytest.fixture
-def site(desk: Desk, clock: ManualClock) -> Iterator[PageSite]:
+def site(show: Show, desk: Desk, clock: ManualClock) -> Iterator[PageSite]:
     """The pages of a company whose accounts are built, as anybody on this machine sees them."""
     with ExitStack() as stack:
         database = desk.mirror.database
         intake = stack.enter_context(closing(Intake(database, clock)))
         site = Site(desk.mirror.settings, database, clock)
         app = create_app(desk.mirror.settings, database, clock, intake, site=site)
-        server = stack.enter_context(Server(app, "127.0.0.1", 0))
-        served = PageSite(server.address, desk, clock)
+        served = PageSite(stack.enter_context(show(app)), desk, clock)
         stack.enter_context(served.session)
         yield served

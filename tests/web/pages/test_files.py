@@ -17,10 +17,10 @@ from sync.service.errors import NotActive
 from sync.web.app import create_app
 from sync.web.pages.account.files import disposition, safe_name
 from sync.web.pages.site import Site
-from sync.web.server import Server
 from sync.web.webhooks.intake import Intake
 from tests.mirror.conftest import NOW
 from tests.web.pages.conftest import PageSite
+from tests.web.stage import Show
 from tests.writeback.conftest import Desk
 
 
@@ -43,14 +43,14 @@ def fetching(desk: Desk) -> Fetching:
 
 
 @pytest.fixture
-def site(desk: Desk, clock: ManualClock, fetching: Fetching) -> Iterator[PageSite]:
+def site(show: Show, desk: Desk, clock: ManualClock, fetching: Fetching) -> Iterator[PageSite]:
     """The pages, with a service behind them that fetches files."""
     database = desk.mirror.database
     with closing(Intake(database, clock)) as intake:
         site = Site(desk.mirror.settings, database, clock, download=fetching)
         app = create_app(desk.mirror.settings, database, clock, intake, site=site)
-        with Server(app, "127.0.0.1", 0) as server:
-            served = PageSite(server.address, desk, clock)
+        with show(app) as address:
+            served = PageSite(address, desk, clock)
             with served.session:
                 yield served
 
