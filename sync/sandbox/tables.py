@@ -178,7 +178,8 @@ class Table:
         if selection.ids is not None:
             return self._keys_of(selection.sort, selection.ids)
         if selection.link is not None:
-            return self._keys_of(selection.sort, self.linked(*selection.link))
+            # What lists still show as it was may have pointed there.
+            return self._keys_of(selection.sort, {*self.linked(*selection.link), *self._stale})
         bounded = selection.since is not None or selection.until is not None
         if bounded and selection.sort != "update_time":
             recent = self._index("update_time", selection.archived)

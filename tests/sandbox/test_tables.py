@@ -92,6 +92,17 @@ def test_every_selection_shows_what_a_plain_search_shows_after_any_edits(
             assert walked(table, selection) == naive(rows, selection)
 
 
+def test_a_list_that_lags_shows_a_record_where_it_still_pointed() -> None:
+    row = Row(1, 0, 1, 0, 1, 7, 0, 0, 3, "", False, False, b"")
+    there, elsewhere = Selection(link=("org_id", 7)), Selection(link=("org_id", 8))
+    table = Table("things")
+    table.put(row)
+    table.put(row._replace(org=8), 5)
+    assert (walked(table, there), walked(table, elsewhere)) == ([row], [])
+    table.publish(5)
+    assert (walked(table, there), walked(table, elsewhere)) == ([], [row._replace(org=8)])
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(ROWS, st.integers(0, 3)), max_size=10), SELECTIONS)
 def test_lists_that_lag_show_each_record_as_it_was_and_catch_up_in_the_end(
