@@ -37,6 +37,11 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests of whole processes and of browsers wait for these."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def _has_room(folder: Path) -> bool:
     if not os.access(folder, os.W_OK | os.X_OK):
         return False
