@@ -50,8 +50,11 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads. Raises `DatabaseError`."""
-        with _failures_as_errors(self.name), self.engine.connect() as connection:
+        """A transaction that only reads: the database refuses anything else. Raises `DatabaseError`."""
+        with (
+            _failures_as_errors(self.name),
+            self.engine.connect().execution_options(postgresql_readonly=True) as connection,
+        ):
             yield connection
             connection.commit()  # psycopg: rolled back, the connection forgets every statement it has prepared
 
@@ -138,7 +141,10 @@ def _sqlite_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+        options = connection.get_execution_options()
+        only_reads = options.get("postgresql_readonly", False)  # the one name that there is for it
+        connection.connection.cursor().execute(f"PRAGMA query_only = {only_reads}")
+        connection.exec_driver_sql(f"BEGIN {options.get('begin', 'DEFERRED')}")
 
     return engine
 

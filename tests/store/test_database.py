@@ -49,6 +49,17 @@ def test_a_block_that_ends_well_is_committed_whole(database: Database) -> None:
     assert _companies(database) == [1, 2]
 
 
+def test_a_reader_cannot_write(database: Database) -> None:
+    """And leaves nothing behind that would keep the next one from it."""
+    insert = text("INSERT INTO companies (company_id, synced_at) VALUES (1, '2026-11-02')")
+    with pytest.raises(DatabaseError), database.reading() as connection:
+        connection.execute(insert)
+    with database.writing() as connection:
+        connection.execute(insert)
+    with database.reading() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM companies")) == 1
+
+
 def test_a_reader_does_not_see_a_transaction_under_way(database: Database) -> None:
     with database.writing() as connection:
         _add_company(connection, 1)
