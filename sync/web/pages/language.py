@@ -3,6 +3,7 @@
 English is written in the code; every other language is a catalogue in `locales/`, and nothing else.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -15,11 +16,19 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_compact_decimal, format_currency, format_decimal, format_percent
+from babel.numbers import (
+    format_compact_currency,
+    format_compact_decimal,
+    format_currency,
+    format_decimal,
+    format_percent,
+)
 from babel.support import NullTranslations, Translations
 
 Day = date  # which the class below has a method of the same name for
 
+_DECIMALS = re.compile(r"\.0+")
+_LETTERS_AND_DIGITS = re.compile(r"(?<=[A-Z]{3})(?=[0-9])")
 _FOLDER = files("sync.web") / "locales"
 ENGLISH = "en"
 # By language, a locale for those who name no country.
@@ -104,20 +113,28 @@ class Language:
         return _money(self.locale, value, currency, decimals) if currency else self.number(value)
 
     def short_money(self, value: Decimal | None, currency: str | None) -> str:
-        """An amount in few letters, for charts and heads of columns: 1.2M €."""
+        """An amount in few letters, for charts and heads of columns: €1.2M."""
         if value is None:
             return ""
-        amount = format_compact_decimal(value, locale=self.locale, fraction_digits=1 if abs(value) >= 1000 else 0)
+        digits = 1 if abs(value) >= 1000 else 0
+        amount = format_compact_decimal(value, locale=self.locale, fraction_digits=digits)
         if not any(letter.isalpha() for letter in amount):  # not every language has a short word for thousands
-            amount = format_decimal(round(value), locale=self.locale)
-        return f"{amount}\xa0{currency}" if currency else amount
+            return self.money(Decimal(round(value)), currency)
+        if not currency:
+            return amount
+        return _apart(format_compact_currency(value, currency, locale=self.locale, fraction_digits=digits))
 
 
 @lru_cache(maxsize=10_000)  # the same accounts are looked at again and again
 def _money(locale: Locale, value: Decimal, currency: str, decimals: int | None) -> str:
     whole = value == value.to_integral_value() or decimals == 0
-    form = "#,##0\xa0¤" if locale.currency_formats["standard"].pattern.endswith("¤") else "¤#,##0"
-    return format_currency(value, currency, form if whole else None, locale=locale, currency_digits=not whole)
+    form = _DECIMALS.sub("", locale.currency_formats["standard"].pattern) if whole else None
+    return _apart(format_currency(value, currency, form, locale=locale, currency_digits=not whole))
+
+
+def _apart(amount: str) -> str:
+    """With a space between the letters of a currency and the digits: SEK 500."""
+    return _LETTERS_AND_DIGITS.sub("\xa0", amount)
 
 
 def _noon(day: date) -> datetime:

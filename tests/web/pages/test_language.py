@@ -147,7 +147,7 @@ def test_weeks_begin_as_they_do_there(header: str, first: int) -> None:
     ("header", "amount", "whole", "number"),
     [
         ("de", f"1.234,50{NBSP}€", f"1.234{NBSP}€", "1.234,567"),
-        ("de-CH", "EUR\u00a01’234.50", "EUR1’234", "1’234.567"),
+        ("de-CH", f"EUR{NBSP}1’234.50", f"EUR{NBSP}1’234", "1’234.567"),
         ("en-GB", "€1,234.50", "€1,234", "1,234.567"),
         ("en-US", "€1,234.50", "€1,234", "1,234.567"),
     ],
@@ -157,6 +157,26 @@ def test_money_and_numbers_look_as_they_do_there(header: str, amount: str, whole
     assert spoken.money(Decimal("1234.50"), "EUR") == amount
     assert spoken.money(Decimal("1234"), "EUR") == whole
     assert spoken.number(Decimal("1234.567")) == number
+
+
+@pytest.mark.parametrize(
+    ("header", "hundreds", "thousands", "millions"),
+    [
+        ("de", f"950{NBSP}€", f"12.345{NBSP}€", f"1,2{NBSP}Mio.{NBSP}€"),
+        ("de-AT", f"€{NBSP}950", f"€{NBSP}12.345", f"1,2{NBSP}Mio.{NBSP}€"),
+        ("en", "€950", "€12.3K", "€1.2M"),
+    ],
+)
+def test_an_amount_in_few_letters(header: str, hundreds: str, thousands: str, millions: str) -> None:
+    spoken = language(header)
+    amounts = [Decimal("949.7"), Decimal("12345.1"), Decimal(1_234_567)]
+    assert [spoken.short_money(one, "EUR") for one in amounts] == [hundreds, thousands, millions]
+    assert spoken.short_money(None, "EUR") == ""
+
+
+def test_a_currency_of_letters_stands_apart() -> None:
+    assert language("en").money(Decimal("-500"), "SEK") == f"-SEK{NBSP}500"
+    assert language("en").short_money(Decimal(12_345), "SEK") == f"SEK{NBSP}12.3K"
 
 
 def test_an_amount_has_as_many_decimals_as_its_currency() -> None:
