@@ -50,7 +50,7 @@ def bucket_words(visit: Visit) -> Mapping[Bucket, str]:
         Bucket.TODAY: say("Today"),
         Bucket.TOMORROW: say("Tomorrow"),
         Bucket.THIS_WEEK: say("This week"),
-        Bucket.LATER: say("Next week or later"),
+        Bucket.LATER: say("Later"),
     }
 
 
