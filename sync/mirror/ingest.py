@@ -20,8 +20,8 @@ from sync.pipedrive.entities import Entity, Listing
 from sync.pipedrive.listing import Page
 from sync.pipedrive.records import INTEGER_RANGE, Key, Record, Row, Unstorable, key_of, to_row
 from sync.store.companies import save_accounts_basis
-from sync.store.follow_ups import settle_follow_ups
-from sync.store.inbox import revive_failed
+from sync.store.follow_ups import ask_later, settle_follow_ups
+from sync.store.inbox import revive_failed, told_deleted_since
 from sync.store.mirror import mark_deleted, upsert
 from sync.store.rejected import Rejection, forget_rejections, save_rejections
 
@@ -59,10 +59,18 @@ def ingest(
     forget_rejections(connection, company_id, entity.name, [_text(key) for key in records])
     if entity.key == ("id",):
         settle_reads(connection, company_id, entity, [key[0] for key in records], read_at=page.began_at)
+        _doubt(connection, mirror, entity, [key[0] for key in changed], page)
     save_rejections(connection, company_id, rejections, rejected_at=mirror.clock.now())
     if build and changed:
         rebuild_accounts(connection, mirror, before | touched_organizations(connection, company_id, entity, changed))
     return Ingested(read=len(page.records), changed=len(changed), rejected=len(rejections))
+
+
+def _doubt(connection: Connection, mirror: Mirror, entity: Entity, stored: Collection[Any], page: Page) -> None:
+    """Have records read again of whose deletion an event told while the page was under way: it found none to mark."""
+    if stored:
+        gone = told_deleted_since(connection, mirror.company_id, entity.singular, stored, page.began_at)
+        ask_later(connection, mirror.company_id, entity, gone, now=mirror.clock.now())
 
 
 def delete(

@@ -191,6 +191,15 @@ def load_deletions(connection: Connection, company_id: int, entity: str, ids: Co
     return {row.entity_id: row.latest for row in found}
 
 
+def told_deleted_since(
+    connection: Connection, company_id: int, entity: str, ids: Collection[int], moment: datetime
+) -> set[int]:
+    """Those of some records of whose deletion an event has told that came after that moment."""
+    its = (inbox.c.company_id == company_id) & (inbox.c.entity == entity) & (inbox.c.action == Action.DELETE.value)
+    told = (inbox.c.received_at > moment) & among(connection, inbox.c.entity_id, ids)
+    return set(connection.scalars(select(inbox.c.entity_id).where(its, told)))
+
+
 def settle_events(connection: Connection, company_id: int, settled: Sequence[Settled], *, at: datetime) -> None:
     """Note what became of events."""
     if settled:

@@ -283,6 +283,27 @@ def test_a_read_that_began_before_an_event_came_does_not_undo_it(
     assert_same(mirror, sandbox)
 
 
+def test_a_record_that_is_deleted_while_it_is_first_read_does_not_stay(
+    told: Told, sandbox: Sandbox, clock: ManualClock
+) -> None:
+    """The event finds nothing that it could mark, and then comes the page."""
+    new = sandbox.company.create("deals", {"title": "new", "org_id": 1})["id"]
+    told.bodies()  # is lost
+
+    def meanwhile() -> None:
+        clock.advance(1)
+        sandbox.company.delete("deals", new)
+        assert told.come() == Applied(superseded=1)
+
+    sandbox.faults.after(meanwhile, path="/api/v2/deals*")
+    ask_for(told.mirror, BY_NAME["deals"], {new})
+    assert row(told.mirror, "deals", new)["deleted_at"] is None
+    clock.advance(1)
+    read_all(told.mirror)
+    assert row(told.mirror, "deals", new)["deleted_at"] is not None
+    assert_same(told.mirror, sandbox)
+
+
 def _rename(company: Company, entity: str, record: int) -> None:
     company.update(entity, record, {TEXT_OF[entity]: "meanwhile"})
 
