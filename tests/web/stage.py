@@ -1,5 +1,6 @@
 """Servers that show one application after another: to start and to stop one takes longer than most tests."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -10,6 +11,7 @@ from sync.web.server import Server
 
 Show = Callable[[ASGIApp], AbstractContextManager[str]]
 
+_PATIENCE = 30.0  # seconds
 _NOTHING = PlainTextResponse("The test that was served here is over.", 503)
 
 
@@ -17,11 +19,28 @@ class _Stage:
     """A server, and what it shows just now."""
 
     def __init__(self) -> None:
-        self.app: ASGIApp = _NOTHING
         self.server = Server(self, "127.0.0.1", 0)
+        self._app: ASGIApp = _NOTHING
+        self._under_way = 0
+        self._changed = threading.Condition()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        with self._changed:
+            self._under_way += 1
+            app = self._app
+        try:
+            await app(scope, receive, send)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def show(self, app: ASGIApp) -> None:
+        """Show another one, once what was asked of the one before is done: some of it is done after the answer."""
+        with self._changed:
+            self._app = app
+            if not self._changed.wait_for(lambda: self._under_way == 0, _PATIENCE):
+                raise AssertionError("a request does not end")
 
 
 @contextmanager
@@ -36,11 +55,11 @@ def stages() -> Iterator[Show]:
                 free.append(_Stage())
                 stack.enter_context(free[-1].server)
             stage = free.pop()
-            stage.app = app
+            stage.show(app)
             try:
                 yield stage.server.address
             finally:
-                stage.app = _NOTHING
+                stage.show(_NOTHING)
                 free.append(stage)
 
         yield show
