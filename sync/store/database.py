@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import orjson
 from sqlalchemy import URL, Connection, create_engine, event, make_url
@@ -46,7 +47,7 @@ class Database:
     @property
     def file(self) -> Path | None:
         """The file of an SQLite database."""
-        return Path(self.url.database) if self.is_sqlite and self.url.database else None
+        return _file_of(self.url) if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -116,10 +117,19 @@ def decode_json(text: str) -> Any:
         return json.loads(text)
 
 
+def _file_of(url: URL) -> Path | None:
+    """The file that an SQLite address names; SQLite takes URIs as well."""
+    named = url.database or ""
+    if named.startswith("file:"):
+        named = unquote(urlsplit(named).path)
+    return Path(named) if named and named != ":memory:" else None
+
+
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database and url.database != ":memory:":
+    file = _file_of(url)
+    if file is not None:
         try:
-            Path(url.database).expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
+            file.expanduser().resolve().parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnreachable(
                 f"The folder of the database file {url.database} can't be made: {error.strerror}.", _REMEDY

@@ -150,12 +150,17 @@ def test_a_place_where_no_file_can_be_is_reported_as_such(tmp_path: Path, place:
     assert caught.value.exit_code == 2
 
 
-def test_a_folder_that_can_only_be_read_is_reported_as_such(sqlite_template: Path, tmp_path: Path) -> None:
+def test_a_folder_that_can_only_be_read_is_reported_as_such(
+    sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "mirror.db"
     file.write_bytes(sqlite_template.read_bytes())
     database = Database(f"sqlite:///file:{file}?mode=ro&uri=true")
     with pytest.raises(DatabaseUnreachable, match="readonly"), database.writing() as connection:
         _add_company(connection, 1)
+    assert database.file == file
+    assert not any(one.is_dir() for one in tmp_path.iterdir())
     database.close()
 
 
