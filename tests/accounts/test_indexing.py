@@ -1,5 +1,6 @@
 """What accounts are found by is fresh after every build and edit, and after plain SQL at the next look."""
 
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,15 +8,17 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import select, text, update
+from structlog.testing import capture_logs
 
 from sync.accounts.fields import load_fields
 from sync.accounts.folding import folded
 from sync.accounts.lists.calendar import Calendar, due_moment
 from sync.accounts.lists.filtering import Filter
-from sync.accounts.lists.indexing import any_stale, entry_of, freshen_index, pack_index
+from sync.accounts.lists.indexing import any_stale, entry_of, freshen_index, pack_index, refresh_index
 from sync.accounts.lists.listing import jump, matching_ids
 from sync.pipedrive.entities import ORGANIZATIONS
 from sync.settings import load_settings
+from sync.store.database import Database
 from sync.store.migrating import config
 from sync.store.schema import account_index, accounts
 from sync.store.upgrade import upgrade
@@ -172,6 +175,30 @@ def test_the_index_that_lists_read_is_packed_unless_it_is_being_read(
     pack_index(company.database)
     assert room_of_the_index(company) < before
     assert_index_is_right(company)
+
+
+def test_who_does_not_own_the_tables_does_without_the_packing(
+    company: Mirrored, request: pytest.FixtureRequest
+) -> None:
+    """PostgreSQL: one user may migrate, and another one run the service."""
+    if company.database.is_sqlite:
+        return
+    run = request.getfixturevalue("postgresql_template")
+    run("CREATE ROLE clerk LOGIN")
+    try:
+        with company.database.writing() as connection:
+            connection.execute(text("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk"))
+        address = company.database.url.set(username="clerk").render_as_string(hide_password=False)
+        with closing(Database(address)) as clerk:
+            with capture_logs() as logs:
+                pack_index(clerk)
+            assert [one["event"] for one in logs] == ["index_not_packed"]
+            with clerk.writing() as connection:
+                assert refresh_index(connection, 1) == 0
+    finally:
+        with company.database.writing() as connection:
+            connection.execute(text("DROP OWNED BY clerk"))
+        run("DROP ROLE clerk")
 
 
 def room_of_the_index(company: Mirrored) -> int:

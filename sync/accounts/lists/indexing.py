@@ -6,23 +6,26 @@ transaction; what programs change by SQL waits for the service's next look, and 
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, Connection, Select, exists, select, text, update
 from sqlalchemy import bindparam as given
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from sync.accounts.folding import folded
 from sync.accounts.overlay import OWN
 from sync.accounts.queries import plain
 from sync.store.database import Database
 from sync.store.dialect import among_parameter, many
+from sync.store.errors import words_of
 from sync.store.schema import account_index, accounts
 
 AT_ONCE = 1000  # accounts
+
+_log = structlog.get_logger(__name__)
 
 _LONGEST_OPTION = 100  # letters: what is longer is a text, and no option of an own field
 _LINE, _IS = "\n", "\t"  # between options, and between a field and what it holds
@@ -166,14 +169,16 @@ def freshen_index(database: Database, company_id: int) -> int:
 
 def pack_index(database: Database) -> None:
     """After all accounts were built: PostgreSQL keeps the room of every entry that was replaced, and lists would read
-    it all. Left out where somebody reads them just now, and for long.
+    it all. Left out where somebody reads them just now, and for long, or where the tables belong to another user.
     """
     if database.is_sqlite:
         return
     with database.writing() as connection:
         connection.execute(_NOT_FOR_LONG)
-        with suppress(OperationalError):
+        try:
             connection.execute(_PACK)
+        except DBAPIError as error:
+            _log.info("index_not_packed", reason=words_of(error))
 
 
 _NOT_FOR_LONG = text("SET LOCAL lock_timeout = '2s'")
